@@ -1,0 +1,88 @@
+"""Every error that a client or an operator can see, once.
+
+A `ReplyError` is what a client reads after the `-` of its reply: the first word is the code that clients
+dispatch on, the rest is for people. Texts are Redis's own, since programs match on them.
+
+`StartupError` and its kind end the process with one line and exit code 1.
+"""
+
+
+class ReplyError(Exception):
+    """An error reply: `message` is the whole line without the leading `-` and the line end.
+
+    Subclasses fix the message, so that a handler says `raise WrongType`. Instances are made anew at each
+    raise: a shared instance would collect tracebacks.
+    """
+
+    message: bytes
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class WrongType(ReplyError):
+    """The key holds another type than the command works on."""
+
+    def __init__(self) -> None:
+        super().__init__(b"WRONGTYPE Operation against a key holding the wrong kind of value")
+
+
+class BadSyntax(ReplyError):
+    """The arguments do not follow the command's syntax."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR syntax error")
+
+
+class NotAnInteger(ReplyError):
+    """An argument or value is not a canonical decimal integer of 64 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR value is not an integer or out of range")
+
+
+class NotAFloat(ReplyError):
+    """An argument or value is not a finite-precision float."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR value is not a valid float")
+
+
+class NoSuchKey(ReplyError):
+    """The command needs a key that does not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR no such key")
+
+
+class IndexOutOfRange(ReplyError):
+    """A position lies outside what the value holds."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR index out of range")
+
+
+class BadDatabaseIndex(ReplyError):
+    """A database number at or above the `databases` directive, or below zero."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR DB index is out of range")
+
+
+class WrongArity(ReplyError):
+    """The number of arguments is not one that the command `name` takes."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(b"ERR wrong number of arguments for '%b' command" % name)
+
+
+class InvalidExpire(ReplyError):
+    """A time to live that is not positive, or so far away that it overflows."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(b"ERR invalid expire time in '%b' command" % name)
+
+
+class StartupError(Exception):
+    """Why the server (or a tool on its files) cannot start: one line for the operator."""
