@@ -1,0 +1,118 @@
+"""Arguments to values, by Redis's rules; and the cursor that walks over a command's options."""
+
+from respkv.errors import BadSyntax, NotAFloat, NotAnInteger, ReplyError
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+
+
+def parse_int(text: bytes) -> int:
+    """A canonical decimal integer of 64 bits: no sign `+`, no leading zeros, no spaces.
+
+    Raises NotAnInteger.
+    """
+    # Python takes more forms (`+1`, ` 1`, `1_0`) than Redis; writing the number again shows the difference.
+    # Twenty characters hold each 64-bit number, and int() of a long text takes quadratic time.
+    if len(text) > 20:
+        raise NotAnInteger
+    try:
+        number = int(text)
+    except ValueError:
+        raise NotAnInteger from None
+    if b"%d" % number != text or not INT64_MIN <= number <= INT64_MAX:
+        raise NotAnInteger
+    return number
+
+
+def is_int(text: bytes) -> bool:
+    """Whether `text` is a canonical 64-bit integer, which Redis keeps in its `int` encoding."""
+    length = len(text)
+    if length == 0 or length > 20:
+        return False
+    first = text[0]
+    if not (48 <= first <= 57 or first == 45):
+        return False
+    try:
+        number = int(text)
+    except ValueError:
+        return False
+    return b"%d" % number == text and INT64_MIN <= number <= INT64_MAX
+
+
+def parse_float(text: bytes) -> float:
+    """A double as C's `strtod` reads it, the whole text, not NaN. Raises NotAFloat."""
+    if not text or text[:1].isspace() or text[-1:].isspace() or b"_" in text:
+        raise NotAFloat
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            number = float.fromhex(text.decode("ascii")) if b"x" in text or b"X" in text else float("nan")
+        except (ValueError, OverflowError):
+            raise NotAFloat from None
+    if number != number:
+        raise NotAFloat
+    return number
+
+
+class Args:
+    """A cursor over the options of a command, from position `at` of its argv.
+
+    Each question consumes what it found; `finish` refuses what nobody asked for.
+    """
+
+    def __init__(self, argv: list[bytes], at: int) -> None:
+        self.argv = argv
+        self.at = at
+
+    def more(self) -> bool:
+        """Whether there are arguments left."""
+        return self.at < len(self.argv)
+
+    def remaining(self) -> int:
+        """How many arguments are left."""
+        return len(self.argv) - self.at
+
+    def token(self, upper: bytes) -> bool:
+        """Whether the next argument is the word `upper`, in any case."""
+        if self.at < len(self.argv) and self.argv[self.at].upper() == upper:
+            self.at += 1
+            return True
+        return False
+
+    def token_with_value(self, upper: bytes) -> bool:
+        """Whether the next argument is the word `upper` and another argument follows it.
+
+        The word without its value is no match, which ends as a syntax error, as in Redis.
+        """
+        if self.at + 1 < len(self.argv) and self.argv[self.at].upper() == upper:
+            self.at += 1
+            return True
+        return False
+
+    def next(self) -> bytes:
+        """The next argument as it is. Raises BadSyntax if there is none."""
+        if self.at >= len(self.argv):
+            raise BadSyntax
+        self.at += 1
+        return self.argv[self.at - 1]
+
+    def integer(self) -> int:
+        """The next argument as an integer. Raises BadSyntax, NotAnInteger."""
+        return parse_int(self.next())
+
+    def integer_within(self, low: int, high: int, error: bytes) -> int:
+        """The next argument as an integer from `low` to `high`. Raises ReplyError(error) outside."""
+        number = parse_int(self.next())
+        if not low <= number <= high:
+            raise ReplyError(error)
+        return number
+
+    def double(self) -> float:
+        """The next argument as a float. Raises BadSyntax, NotAFloat."""
+        return parse_float(self.next())
+
+    def finish(self) -> None:
+        """Raises BadSyntax if arguments are left."""
+        if self.at < len(self.argv):
+            raise BadSyntax

@@ -1,0 +1,22 @@
+"""The only place below the network that reads a clock.
+
+The engine reads time once a batch and keeps it (`Engine.now_ms`), so that all commands of a batch, a
+transaction or a script see one moment, and so that tests can set it.
+"""
+
+import time
+
+
+def unix_ms() -> int:
+    """The time of day: milliseconds since 1970 (UTC)."""
+    return time.time_ns() // 1_000_000
+
+
+def unix_us() -> int:
+    """The time of day: microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1_000
+
+
+def steady_ns() -> int:
+    """Nanoseconds of a clock that never goes back; only differences mean something."""
+    return time.perf_counter_ns()

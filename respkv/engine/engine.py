@@ -1,0 +1,147 @@
+"""What all databases of a server or store share: time, effects, counters, and the marks of durability.
+
+Rule 1: time stands still within a batch. Whoever drives the engine sets `now_ms` before it.
+Rule 2: what changes data ends up in `effects`, in order, in a form whose replay gives the same data anywhere:
+  absolute times, chosen elements, explicit IDs. `commit` puts it there after each command that was `dirty`.
+Rule 3: the engine owns no file and no socket. Whoever drives it takes `effects` away once a turn and says by
+  `durable` how far they are safe.
+"""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from respkv.engine.shards import Shard
+
+if TYPE_CHECKING:
+    from respkv.engine.keyspace import Keyspace
+    from respkv.engine.locks import LockTable
+
+Argv: TypeAlias = list[bytes]
+
+Effect: TypeAlias = list[bytes] | bytes
+"""A command to be replayed: its argv, or the RESP bytes of one or more whole commands."""
+
+# Why a change door has to look closer (`Keyspace.alert`). All bits are engine-wide but WATCHED.
+WATCHED = 1  # a session watches keys of this database
+UNSYNCED = 2  # replies wait for the disk: remember which keys are not yet durable
+SNAPSHOT = 4  # a snapshot has still shards to copy
+ACCESS = 8  # an eviction policy or OBJECT IDLETIME wants to know of each access
+
+
+class AccessRecord:
+    """What is written down when a key is read or written; the base class writes nothing.
+
+    `respkv.engine.eviction` has the ones that do.
+    """
+
+    def touch(self, shard: Shard, key: bytes) -> None:
+        """Note that `key` was used just now."""
+
+
+class Preserver:
+    """What must happen to a shard before its first change while a snapshot runs."""
+
+    def preserve(self, index: int, shard: Shard) -> None:
+        """Copy `shard` of database `index` and clear its `unsaved`."""
+
+
+class Engine:
+    """The shared part of a store; `respkv.engine.keyspace.open_engine` makes one with its databases."""
+
+    def __init__(self) -> None:
+        self.databases: list[Keyspace] = []
+        self.locks: LockTable | None = None
+        self.now_ms = 0
+        # Changes made by the command that runs; `commit` folds them into `changes`.
+        self.dirty = 0
+        # Changes since the last save of a snapshot.
+        self.changes = 0
+        # False: nobody takes `effects` away, so none are made.
+        self.logging = False
+        self.effects: list[Effect] = []
+        # The database in which the next effect would be replayed; -1: the log must say.
+        self.effects_db = -1
+        self.replacement: list[Argv] | None = None
+        # The log sequence number that the effects now being made will get, the highest that is durable, and the
+        # highest that the replies of the session that runs have to wait for.
+        self.batch = 1
+        self.durable = 0
+        self.waits_for = 0
+        self.alert = 0
+        self.access = AccessRecord()
+        self.preserver = Preserver()
+        # Dicts taken out of use, for the sweeper to free in slices.
+        self.discarded: list[dict[bytes, Any]] = []
+        self.hits = 0
+        self.misses = 0
+        self.expired = 0
+        self.evicted = 0
+
+    def set_alert(self, bit: int, on: bool) -> None:
+        """Set or clear the engine-wide alert `bit` in all databases."""
+        self.alert = self.alert | bit if on else self.alert & ~bit
+        for db in self.databases:
+            db.set_alert(bit, on)
+
+    def commit(self, db: "Keyspace", argv: Argv) -> None:
+        """Close a command that changed data: count it, and propagate `argv` or what it put in its place."""
+        self.changes += self.dirty
+        self.dirty = 0
+        if self.logging:
+            if self.replacement is None:
+                if self.effects_db != db.index:
+                    self._select(db.index)
+                self.effects.append(argv)
+            elif self.replacement:
+                if self.effects_db != db.index:
+                    self._select(db.index)
+                self.effects.extend(self.replacement)
+            self.waits_for = self.batch
+        self.replacement = None
+
+    def propagate(self, db: "Keyspace", argv: Argv) -> None:
+        """Add an effect of its own, ahead of that of the command that runs (an expired key's DEL)."""
+        self.changes += 1
+        if self.logging:
+            if self.effects_db != db.index:
+                self._select(db.index)
+            self.effects.append(argv)
+
+    def _select(self, index: int) -> None:
+        self.effects_db = index
+        self.effects.append([b"SELECT", b"%d" % index])
+
+    def frame(self, since: int) -> None:
+        """Make the effects from position `since` on one transaction in the log, where they are more than one."""
+        if len(self.effects) - since > 1:
+            self.effects.insert(since, [b"MULTI"])
+            self.effects.append([b"EXEC"])
+
+    def take_effects(self) -> list[Effect]:
+        """The effects so far, which become batch number `batch`; the next ones belong to the following."""
+        effects = self.effects
+        self.effects = []
+        self.batch += 1
+        return effects
+
+    def made_durable(self, lsn: int) -> None:
+        """Batches up to `lsn` are on disk: forget which keys they wrote. O(keys written since then)."""
+        if lsn <= self.durable:
+            return
+        self.durable = lsn
+        for db in self.databases:
+            if db.unsynced:
+                db.forget_synced(lsn)
+
+    def wait_for_all(self) -> None:
+        """The reply of the command that runs tells of many keys: it waits for all that is not yet durable."""
+        if self.alert & UNSYNCED:
+            last = self.batch if self.effects else self.batch - 1
+            if last > self.durable and last > self.waits_for:
+                self.waits_for = last
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant of the engine or a shard is broken. O(n)."""
+        assert self.dirty == 0, "a command ended without commit"
+        assert self.replacement is None, "an effect was replaced and nothing changed"
+        for db in self.databases:
+            db.check()

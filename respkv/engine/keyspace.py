@@ -1,0 +1,370 @@
+"""A database and its doors, the only ways to its keys.
+
+Rule 1: whoever reads a key goes through `find` or `peek`, whoever changes one through `set`, `put`, `changed`,
+  `remove`, `expire` or `persist`. What must happen on each access (expiry, hit and miss, the access record, waiting
+  for the disk) and on each change (dirty count, WATCH, snapshot pre-image, memory) happens there and nowhere else.
+Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` after a read.
+Rule 3: `load` is for recovery alone: no effects, no counting.
+"""
+
+from typing import Any
+
+from respkv.engine.engine import ACCESS, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
+from respkv.engine.shards import SHARD_COUNT, SHARD_MASK, Shard, Value
+from respkv.errors import WrongType
+
+
+class Watcher:
+    """One session's WATCH: `touched` once a watched key has changed since."""
+
+    def __init__(self) -> None:
+        self.touched = False
+
+
+def payload_of(value: Value) -> int:
+    """Bytes that `value` carries, without the interpreter's cost of an object."""
+    if type(value) is bytes or type(value) is bytearray:
+        return len(value)
+    if type(value) is int:
+        return 8
+    return int(value.nbytes)
+
+
+def string_bytes(value: Value) -> bytes:
+    """The bytes of a string value of any form. Raises WrongType if `value` is no string."""
+    if type(value) is bytes:
+        return value
+    if type(value) is int:
+        return b"%d" % value
+    if type(value) is bytearray:
+        return bytes(value)
+    raise WrongType
+
+
+class Keyspace:
+    """One logical database, number `index`."""
+
+    def __init__(self, engine: Engine, index: int) -> None:
+        self.engine = engine
+        self.index = index
+        self.shards: list[Shard] = [Shard() for _ in range(SHARD_COUNT)]
+        # Bytes of keys and values, without the interpreter's own cost, which `respkv.engine.memory` adds.
+        self.payload_bytes = 0
+        self.alert = engine.alert
+        self.attentive = False
+        self.watched: dict[bytes, list[Watcher]] = {}
+        # Key to the number of the batch that wrote it last, for keys that are not yet durable.
+        self.unsynced: dict[bytes, int] = {}
+        self.set_alert(0, True)
+
+    # Reading
+
+    def find(self, key: bytes) -> Any:
+        """The value of `key`, or None: a read that counts as hit or miss and as a use of the key."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        value = shard.values.get(key)
+        if value is not None and shard.expires and self._expire_if_due(shard, key):
+            value = None
+        if self.attentive:
+            self._attend(shard, key, value is not None)
+        if value is None:
+            self.engine.misses += 1
+        else:
+            self.engine.hits += 1
+        return value
+
+    def find_string(self, key: bytes) -> bytes | None:
+        """As `find`, for strings. Raises WrongType if the key holds anything else."""
+        value = self.find(key)
+        if type(value) is bytes or value is None:
+            return value
+        return string_bytes(value)
+
+    def peek(self, key: bytes) -> Any:
+        """The value of `key`, or None: a look that is no use of the key and is not counted."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        value = shard.values.get(key)
+        if value is not None and shard.expires and self._expire_if_due(shard, key):
+            value = None
+        if self.unsynced and key in self.unsynced:
+            self._wait_for(key)
+        return value
+
+    def edit(self, key: bytes) -> Any:
+        """The value of `key`, or None, for a command that may change it: a use of the key, not counted.
+
+        Where the value is then changed in place, `changed` says so.
+        """
+        shard = self.shards[hash(key) & SHARD_MASK]
+        value = shard.values.get(key)
+        if value is not None and shard.expires and self._expire_if_due(shard, key):
+            value = None
+        if self.attentive:
+            self._attend(shard, key, value is not None)
+        if value is not None and self.alert & SNAPSHOT and shard.unsaved:
+            self.engine.preserver.preserve(self.index, shard)
+        return value
+
+    def edit_string(self, key: bytes) -> bytes | None:
+        """As `edit`, for strings, as bytes. Raises WrongType if the key holds anything else."""
+        value = self.edit(key)
+        if type(value) is bytes or value is None:
+            return value
+        return string_bytes(value)
+
+    def expiry_of(self, key: bytes) -> int:
+        """When `key`, which exists, expires: unix ms, or -1 for never."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        return shard.expires.get(key, -1)
+
+    # Changing
+
+    def set(self, key: bytes, value: Value) -> None:
+        """Give `key` a new value of any type and no expiry, whatever it held."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert:
+            self._note(shard, key)
+        values = shard.values
+        old = values.get(key)
+        if old is None:
+            self.payload_bytes += len(key) + payload_of(value)
+        else:
+            self.payload_bytes += payload_of(value) - payload_of(old)
+            if shard.expires:
+                shard.expires.pop(key, None)
+        values[key] = value
+        self.engine.dirty += 1
+
+    def put(self, key: bytes, value: Value) -> None:
+        """Give `key` a new value; its expiry stays."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert:
+            self._note(shard, key)
+        values = shard.values
+        old = values.get(key)
+        if old is None:
+            self.payload_bytes += len(key) + payload_of(value)
+        else:
+            self.payload_bytes += payload_of(value) - payload_of(old)
+        values[key] = value
+        self.engine.dirty += 1
+
+    def changed(self, key: bytes, payload_delta: int) -> None:
+        """The value of `key`, got from `edit`, was changed in place and grew by `payload_delta` bytes."""
+        if self.alert:
+            self._note(self.shards[hash(key) & SHARD_MASK], key)
+        self.payload_bytes += payload_delta
+        self.engine.dirty += 1
+
+    def remove(self, key: bytes) -> bool:
+        """Delete `key`; whether it was there (an expired one was not)."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if key not in shard.values:
+            if self.unsynced and key in self.unsynced:
+                self._wait_for(key)
+            return False
+        if shard.expires and self._expire_if_due(shard, key):
+            return False
+        if self.alert:
+            self._note(shard, key)
+        self._drop(shard, key)
+        self.engine.dirty += 1
+        return True
+
+    def expire(self, key: bytes, at_ms: int) -> None:
+        """Let `key`, which exists, end at `at_ms` (unix ms)."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert:
+            self._note(shard, key)
+        shard.expires[key] = at_ms
+        self.engine.dirty += 1
+
+    def persist(self, key: bytes) -> bool:
+        """Take the expiry of `key` away; whether it had one."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if key not in shard.expires:
+            return False
+        if self.alert:
+            self._note(shard, key)
+        del shard.expires[key]
+        self.engine.dirty += 1
+        return True
+
+    def propagate_as(self, argv: Argv) -> None:
+        """Let the log have `argv` (several calls: one after the other) instead of the command that runs."""
+        if self.engine.replacement is None:
+            self.engine.replacement = [argv]
+        else:
+            self.engine.replacement.append(argv)
+
+    def clear(self) -> int:
+        """Delete all keys; how many there were. O(shards): the sweeper frees the memory afterwards, in slices."""
+        count = 0
+        for shard in self.shards:
+            if shard.values:
+                count += len(shard.values)
+                self._empty(shard)
+        self.payload_bytes = 0
+        self.engine.dirty += count
+        for key in self.watched:
+            self._touch_watchers(key)
+        return count
+
+    def swap_with(self, other: "Keyspace") -> None:
+        """Exchange all keys with database `other`; who watches a key that differs in the two is touched."""
+        for one, two in ((self, other), (other, self)):
+            for key in one.watched:
+                if one.holds(key) or two.holds(key):
+                    one._touch_watchers(key)
+        for db in (self, other):
+            if db.alert & SNAPSHOT:
+                for shard in db.shards:
+                    if shard.unsaved:
+                        self.engine.preserver.preserve(db.index, shard)
+        self.shards, other.shards = other.shards, self.shards
+        self.unsynced, other.unsynced = other.unsynced, self.unsynced
+        self.payload_bytes, other.payload_bytes = other.payload_bytes, self.payload_bytes
+        self.engine.dirty += 1
+
+    # The whole database
+
+    def size(self) -> int:
+        """How many keys there are, expired ones included that nobody met yet. O(shards)."""
+        count = 0
+        for shard in self.shards:
+            count += len(shard.values)
+        return count
+
+    def expiring_size(self) -> int:
+        """How many keys have an expiry. O(shards)."""
+        count = 0
+        for shard in self.shards:
+            count += len(shard.expires)
+        return count
+
+    def holds(self, key: bytes) -> bool:
+        """Whether `key` is there and not expired; changes nothing, not even an expired key."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        return key in shard.values and shard.expires.get(key, self.engine.now_ms + 1) > self.engine.now_ms
+
+    def load(self, key: bytes, value: Value, expire_at_ms: int | None) -> None:
+        """Put a key from a base file or snapshot, in place of what it held: no effect, no event."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        old = shard.values.get(key)
+        if old is None:
+            self.payload_bytes += len(key) + payload_of(value)
+        else:
+            self.payload_bytes += payload_of(value) - payload_of(old)
+            shard.expires.pop(key, None)
+        shard.values[key] = value
+        if expire_at_ms is not None:
+            shard.expires[key] = expire_at_ms
+
+    def expire_now(self, shard: Shard, key: bytes) -> None:
+        """Delete `key` of `shard`, whose time has come, and propagate that."""
+        if self.alert:
+            self._note(shard, key)
+        self._drop(shard, key)
+        self.engine.expired += 1
+        self.engine.propagate(self, [b"DEL", key])
+
+    def evict(self, shard: Shard, key: bytes) -> None:
+        """Delete `key` of `shard` to make room, and propagate that."""
+        if self.alert:
+            self._note(shard, key)
+        self._drop(shard, key)
+        self.engine.evicted += 1
+        self.engine.propagate(self, [b"DEL", key])
+
+    # Watching
+
+    def watch(self, key: bytes, watcher: Watcher) -> None:
+        """Let `watcher` be touched when `key` changes. A key already expired does not count as a change then."""
+        self.watched.setdefault(key, []).append(watcher)
+        self.set_alert(WATCHED, True)
+
+    def unwatch(self, key: bytes, watcher: Watcher) -> None:
+        """Take one `watch` back."""
+        watchers = self.watched.get(key)
+        if watchers is None:
+            return
+        watchers.remove(watcher)
+        if not watchers:
+            del self.watched[key]
+        if not self.watched:
+            self.set_alert(WATCHED, False)
+
+    # Within
+
+    def set_alert(self, bit: int, on: bool) -> None:
+        """Set or clear `bit` of `alert`, and what follows from it."""
+        self.alert = self.alert | bit if on else self.alert & ~bit
+        self.attentive = self.alert & (ACCESS | UNSYNCED) != 0
+
+    def forget_synced(self, lsn: int) -> None:
+        """Forget keys whose last write is in a batch up to `lsn`."""
+        self.unsynced = {key: batch for key, batch in self.unsynced.items() if batch > lsn}
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant of the database or a shard is broken. O(n)."""
+        total = 0
+        for number, shard in enumerate(self.shards):
+            shard.check()
+            for key, value in shard.values.items():
+                assert hash(key) & SHARD_MASK == number, "a key in the wrong shard"
+                total += len(key) + payload_of(value)
+        assert total == self.payload_bytes, (total, self.payload_bytes)
+
+    def _expire_if_due(self, shard: Shard, key: bytes) -> bool:
+        at_ms = shard.expires.get(key)
+        if at_ms is None or at_ms > self.engine.now_ms:
+            return False
+        self.expire_now(shard, key)
+        return True
+
+    def _drop(self, shard: Shard, key: bytes) -> None:
+        value = shard.values.pop(key)
+        self.payload_bytes -= len(key) + payload_of(value)
+        if shard.expires:
+            shard.expires.pop(key, None)
+        if shard.accessed:
+            shard.accessed.pop(key, None)
+
+    def _empty(self, shard: Shard) -> None:
+        if self.alert & SNAPSHOT and shard.unsaved:
+            self.engine.preserver.preserve(self.index, shard)
+        self.engine.discarded.append(shard.values)
+        shard.values = {}
+        shard.expires = {}
+        shard.accessed = {}
+
+    def _note(self, shard: Shard, key: bytes) -> None:
+        alert = self.alert
+        if alert & UNSYNCED:
+            self.unsynced[key] = self.engine.batch
+        if alert & SNAPSHOT and shard.unsaved:
+            self.engine.preserver.preserve(self.index, shard)
+        if alert & WATCHED:
+            self._touch_watchers(key)
+
+    def _touch_watchers(self, key: bytes) -> None:
+        for watcher in self.watched.get(key, ()):
+            watcher.touched = True
+
+    def _attend(self, shard: Shard, key: bytes, found: bool) -> None:
+        if self.unsynced and key in self.unsynced:
+            self._wait_for(key)
+        if found and self.alert & ACCESS:
+            self.engine.access.touch(shard, key)
+
+    def _wait_for(self, key: bytes) -> None:
+        batch = self.unsynced[key]
+        if batch > self.engine.waits_for:
+            self.engine.waits_for = batch
+
+
+def open_engine(databases: int = 16) -> Engine:
+    """An engine with that many empty databases."""
+    engine = Engine()
+    engine.databases = [Keyspace(engine, index) for index in range(databases)]
+    return engine

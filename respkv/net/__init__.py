@@ -1,0 +1,1 @@
+"""The only room of Trio: sockets, signals, background work."""

@@ -1,0 +1,71 @@
+"""The types of a reply, as handlers return them; how they look on the wire is `respkv.resp.writer`'s business.
+
+Handlers return plain Python values: `None`, `bytes`, `int`, `float`, `bool`, `list`, `dict`, `set`. The classes
+here are for what Python has no value of its own for.
+
+A value of the keyspace may be returned uncopied, because a reply is encoded before the next command runs.
+"""
+
+from typing import Any, TypeAlias
+
+Reply: TypeAlias = Any
+"""Whatever `respkv.resp.writer` can encode: a Python value as above, or an instance of a class of this module."""
+
+
+class Status:
+    """A simple string, such as `+OK`: short, without line ends. Constants are compared by identity."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class NullArray:
+    """The absent array: `*-1` in RESP2, `_` in RESP3. Its one instance is `NULL_ARRAY`."""
+
+
+class NoReply:
+    """Nothing is sent for this command. Its one instance is `NO_REPLY`."""
+
+
+class Push:
+    """An out-of-band message: an array in RESP2, a push in RESP3."""
+
+    def __init__(self, items: list[Reply]) -> None:
+        self.items = items
+
+
+class Verbatim:
+    """A text with its format (`txt` or `mkd`): a bulk string in RESP2, a verbatim string in RESP3."""
+
+    def __init__(self, text: bytes, form: bytes = b"txt") -> None:
+        self.text = text
+        self.form = form
+
+
+class BigNumber:
+    """A decimal integer of any size: a bulk string in RESP2, a big number in RESP3."""
+
+    def __init__(self, digits: bytes) -> None:
+        self.digits = digits
+
+
+class Attribute:
+    """Out-of-band information before a reply: left out in RESP2, an attribute in RESP3."""
+
+    def __init__(self, attributes: dict[Reply, Reply], reply: Reply) -> None:
+        self.attributes = attributes
+        self.reply = reply
+
+
+class Pairs:
+    """Couples whose order counts (WITHSCORES): flat in RESP2, an array of arrays of two in RESP3."""
+
+    def __init__(self, items: list[tuple[Reply, Reply]]) -> None:
+        self.items = items
+
+
+OK = Status(b"OK")
+PONG = Status(b"PONG")
+QUEUED = Status(b"QUEUED")
+NULL_ARRAY = NullArray()
+NO_REPLY = NoReply()

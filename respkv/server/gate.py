@@ -1,0 +1,205 @@
+"""What the hot loop leaves alone: every check before a command that is not an everyday one, in Redis's order.
+
+`run_unusual` is called when the command is not in the table as it was spelled, takes another number of arguments, or
+minds a reason that is set in the session's gate. Adding a reason: a bit in `respkv.commands.flags`, whoever owns the
+state sets it, and a check here.
+"""
+
+from typing import TYPE_CHECKING
+
+from respkv.commands.flags import (
+    ALLOW_BUSY,
+    DENYOOM,
+    GATE_AUTH,
+    GATE_DISK,
+    GATE_LOADING,
+    GATE_LOCKS,
+    GATE_MEMORY,
+    GATE_MULTI,
+    GATE_PAUSED,
+    GATE_SILENT,
+    GATE_SUBSCRIBED,
+    NO_MULTI,
+    SKIP_SLOWLOG,
+    UNQUEUED,
+    WRITE,
+)
+from respkv.commands.spec import COMMANDS, Spec
+from respkv.engine.clock import steady_ns
+from respkv.errors import ReplyError, WrongArity
+from respkv.reply import QUEUED
+
+if TYPE_CHECKING:
+    from respkv.server.session import Session
+
+SPELLINGS_MAX = 4096
+"""How many spellings of command names are remembered, so that `gEt` is looked up only once."""
+
+_QUOTED_MAX = 128
+"""How much of an unknown command an error message quotes."""
+
+
+class Rejected(ReplyError):
+    """A command that was not run: counted as rejected, and fatal for the transaction that it was meant for."""
+
+
+def run_unusual(session: "Session", argv: list[bytes]) -> None:
+    """Check `argv`, then run, queue, park or refuse it; the reply is in the session's output."""
+    if session.gate & GATE_SILENT:
+        _run_silently(session, argv)
+        return
+    spec: Spec | None = None
+    try:
+        spec = _look_up(session, argv)
+        if _must_wait(session, spec, argv):
+            return
+        _check(session, spec)
+        if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
+            _queue(session, spec, argv)
+            return
+    except ReplyError as error:
+        if spec is not None:
+            spec.rejected_calls += 1
+        if session.gate & GATE_MULTI:
+            session.queue_failed = True
+        session.write_error(error)
+        return
+    run(session, spec, argv)
+    session.last_spec = spec
+
+
+def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
+    """Run one command by itself, timed: the handler, the commit, the reply."""
+    engine = session.engine
+    server = session.server
+    spec.calls += 1
+    started_ns = steady_ns()
+    db = session.db
+    try:
+        reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
+    except ReplyError as error:
+        spec.failed_calls += 1
+        if engine.dirty:
+            engine.commit(db, argv)
+        session.write_error(error)
+    else:
+        if engine.dirty:
+            engine.commit(db, argv)
+        session.write(reply)
+    elapsed_ns = steady_ns() - started_ns
+    spec.nanoseconds += elapsed_ns
+    if elapsed_ns >= server.slow_ns and not spec.flags & SKIP_SLOWLOG:
+        server.note_slow(session, spec, argv, elapsed_ns)
+
+
+def _look_up(session: "Session", argv: list[bytes]) -> Spec:
+    name = argv[0]
+    spec = session.names.get(name)
+    if spec is None:
+        spec = COMMANDS.get(name.lower())
+        if spec is None:
+            raise ReplyError(_unknown(argv))
+        if len(session.names) < SPELLINGS_MAX:
+            session.names[name] = spec
+    if spec.handler is None and len(argv) > 1:
+        subcommand = spec.subcommands.get(argv[1].lower())
+        if subcommand is None:
+            raise ReplyError(
+                b"ERR unknown subcommand '%b'. Try %b HELP." % (argv[1][:_QUOTED_MAX], spec.name.upper())
+            )
+        spec = subcommand
+    if spec.handler is None or not spec.least <= len(argv) <= spec.most:
+        raise WrongArity(spec.name)
+    return spec
+
+
+def _unknown(argv: list[bytes]) -> bytes:
+    quoted = b""
+    for argument in argv[1:]:
+        if len(quoted) >= _QUOTED_MAX:
+            break
+        quoted += b"'%b' " % argument[: _QUOTED_MAX - len(quoted)]
+    return b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:_QUOTED_MAX], quoted)
+
+
+def _check(session: "Session", spec: Spec) -> None:
+    """Raise the reason, if any, why `spec` must not run now."""
+    reasons = session.gate & spec.mask
+    if reasons & GATE_AUTH:
+        raise ReplyError(b"NOAUTH Authentication required.")
+    server = session.server
+    if session.gate & GATE_MEMORY and not server.make_room() and _may_grow(session, spec):
+        raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
+    if session.gate & GATE_DISK and (
+        spec.flags & WRITE or spec.name == b"ping" or _queued(session, spec, WRITE)
+    ):
+        raise ReplyError(server.disk_error())
+    if reasons & GATE_SUBSCRIBED and spec.name not in _IN_SUBSCRIBER_MODE:
+        raise ReplyError(
+            b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in"
+            b" this context" % spec.name
+        )
+    if reasons & GATE_LOADING:
+        raise ReplyError(b"LOADING Redis is loading the dataset in memory")
+    if reasons & GATE_MULTI and spec.flags & NO_MULTI:
+        raise ReplyError(b"ERR Command not allowed inside a transaction")
+
+
+_IN_SUBSCRIBER_MODE = frozenset(
+    (
+        b"ping",
+        b"subscribe",
+        b"ssubscribe",
+        b"psubscribe",
+        b"unsubscribe",
+        b"sunsubscribe",
+        b"punsubscribe",
+        b"quit",
+        b"reset",
+    )
+)
+
+
+def _may_grow(session: "Session", spec: Spec) -> bool:
+    return bool(spec.flags & DENYOOM) or _queued(session, spec, DENYOOM)
+
+
+def _queued(session: "Session", spec: Spec, flag: int) -> bool:
+    """Whether `spec` is EXEC and a command in the queue has `flag`."""
+    return spec.name == b"exec" and any(queued.flags & flag for queued, _ in session.queue)
+
+
+def _must_wait(session: "Session", spec: Spec, argv: list[bytes]) -> bool:
+    """Park the session if a key of `argv` is locked, or clients are paused; the request is first in its backlog."""
+    server = session.server
+    reasons = session.gate & (GATE_PAUSED | GATE_LOCKS)
+    if not reasons:
+        return False
+    if reasons & GATE_PAUSED and not spec.flags & ALLOW_BUSY and server.is_paused_for(session, spec):
+        session.park("paused", argv)
+        return True
+    if reasons & GATE_LOCKS and not (session.gate & GATE_MULTI and not spec.flags & UNQUEUED):
+        return server.wait_for_locks(session, spec, argv)
+    return False
+
+
+def _queue(session: "Session", spec: Spec, argv: list[bytes]) -> None:
+    session.queue.append((spec, argv))
+    for argument in argv:
+        session.queue_bytes += len(argument)
+    session.write(QUEUED)
+
+
+def _run_silently(session: "Session", argv: list[bytes]) -> None:
+    """Run `argv` and leave its reply out, unless it is the CLIENT REPLY that ends the silence."""
+    mode = session.reply_mode
+    length = len(session.out)
+    session.set_gate(GATE_SILENT, False)
+    run_unusual(session, argv)
+    if session.reply_mode == "on" and mode == "off":
+        return
+    del session.out[length:]
+    if mode == "skip" and session.reply_mode == "skip":
+        session.reply_mode = "on"
+    if session.reply_mode != "on":
+        session.set_gate(GATE_SILENT, True)

@@ -1,0 +1,282 @@
+"""A client's session, sans I/O: bytes in by `receive`, reply bytes out by `take_output`.
+
+The loop in `_run` is the hot path. Everything unusual is one AND away: `gate` holds the reasons to look closer (not
+authenticated, in MULTI, loading, over memory, ...), a command's `mask` those that it minds, and `respkv.server.gate`
+does the looking. Whoever owns a reason sets and clears its bit.
+
+Rule 1: a reply is encoded before the next command runs, since it may be a value of the keyspace.
+Rule 2: a command that changed data is committed before the next one runs.
+Rule 3: an error of one client's command ends there.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from respkv.commands.flags import GATE_ALWAYS, GATE_AUTH, GATE_MULTI, GATE_SILENT, GATE_SUBSCRIBED
+from respkv.commands.spec import Spec
+from respkv.engine.clock import steady_ns
+from respkv.engine.engine import Engine
+from respkv.engine.keyspace import Keyspace, Watcher
+from respkv.errors import ReplyError
+from respkv.reply import OK
+from respkv.resp.reader import RequestReader
+from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
+from respkv.server.gate import run_unusual
+
+if TYPE_CHECKING:
+    from respkv.server.server import Server
+
+_OK_LINE = b"+OK\r\n"
+
+NAMES_MAX = 4096
+"""How many spellings of command names are remembered."""
+
+
+class Session:
+    """One client's state. `address` and `local_address` are `host:port` or a socket's path and `:0`."""
+
+    def __init__(self, server: "Server", number: int, address: str, local_address: str) -> None:
+        self.server = server
+        self.engine: Engine = server.engine
+        self.names: dict[bytes, Spec] = server.names
+        self.number = number
+        self.address = address
+        self.local_address = local_address
+        self.name = b""
+        self.lib_name = b""
+        self.lib_version = b""
+        self.user = b"default"
+        self.protocol = 2
+        self.db: Keyspace = server.engine.databases[0]
+        self.gate = server.gate | GATE_ALWAYS
+        self.reader = RequestReader(server.bulk_max_bytes)
+        self.out: list[bytes] = []
+        # The batch that must be durable before the output may leave; 0 for none.
+        self.wait_lsn = 0
+        # Set to let the connection end: after the output is sent, or at once.
+        self.closing = False
+        self.closed = False
+        # Requests that wait until the session goes on; it is parked while `parked` says why.
+        self.parked = ""
+        self.backlog: list[list[bytes]] = []
+        # MULTI: the commands queued, and whether one was refused.
+        self.queue: list[tuple[Spec, list[bytes]]] = []
+        self.queue_bytes = 0
+        self.queue_failed = False
+        self.watcher = Watcher()
+        self.watching: list[tuple[Keyspace, bytes]] = []
+        # CLIENT REPLY: "on", "off", or "skip" while the next reply is left out.
+        self.reply_mode = "on"
+        self.no_evict = False
+        self.no_touch = False
+        self.created_ms = server.engine.now_ms
+        self.active_ms = self.created_ms
+        self.last_spec: Spec | None = None
+        self.commands = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        # What the connection holds back for a client that does not read; kept by whoever sends.
+        self.unsent_bytes = 0
+        if server.gate & GATE_AUTH:
+            self.reader.guarded = True
+
+    # For whoever owns the connection
+
+    def receive(self, data: bytes) -> None:
+        """Run all requests that `data` completes; their replies are in the output then."""
+        self.bytes_in += len(data)
+        engine = self.engine
+        engine.waits_for = 0
+        self.active_ms = engine.now_ms
+        reader = self.reader
+        requests = reader.feed(data)
+        if self.parked:
+            self.backlog.extend(requests)
+            return
+        if requests:
+            first_effect = len(engine.effects)
+            self._run(requests)
+            if reader.verbatim:
+                self._log_verbatim(data, requests, first_effect)
+        self._finish_receiving()
+
+    def resume(self) -> None:
+        """Go on after `parked`: run what waited."""
+        self.parked = ""
+        self.engine.waits_for = 0
+        requests = self.backlog
+        self.backlog = []
+        if requests:
+            self._run(requests)
+        self._finish_receiving()
+
+    def _finish_receiving(self) -> None:
+        reader = self.reader
+        while not self.closing and not self.parked and reader.has_more():
+            requests = reader.more()
+            if not requests:
+                break
+            self._run(requests)
+        if reader.error is not None and not self.closing and not self.parked:
+            self.out.append(b"-ERR " + reader.error + CRLF)
+            self.closing = True
+            self.server.count_error(b"ERR")
+        engine = self.engine
+        if engine.waits_for > engine.durable:
+            self.wait_lsn = engine.waits_for
+
+    def take_output(self) -> bytes:
+        """The bytes to be sent, which are no longer the session's."""
+        out = self.out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        self.bytes_out += len(data)
+        return data
+
+    # For commands on sessions and the gate
+
+    def park(self, why: str, argv: list[bytes]) -> None:
+        """Stop before `argv`, which is run again by `resume`."""
+        self.parked = why
+        self.backlog.insert(0, argv)
+
+    def select(self, index: int) -> None:
+        """Work on database `index` from now on. Raises nothing: the caller checked it."""
+        self.db = self.engine.databases[index]
+
+    def set_gate(self, bit: int, on: bool) -> None:
+        """Set or clear a reason to look closer."""
+        self.gate = self.gate | bit if on else self.gate & ~bit
+
+    def authenticate(self, user: bytes) -> None:
+        """The client has proven to be `user`."""
+        self.user = user
+        self.set_gate(GATE_AUTH, False)
+        self.reader.guarded = False
+
+    def write(self, reply: Any) -> None:
+        """Encode `reply` behind the output so far."""
+        if self.protocol == 2:
+            write2(self.out, reply)
+        else:
+            write3(self.out, reply)
+
+    def write_error(self, error: ReplyError) -> None:
+        """Encode an error and count it."""
+        message = error.message
+        self.out.append(error_line(message))
+        self.server.count_error(message[: message.find(b" ")] if b" " in message else message)
+
+    def end_multi(self) -> None:
+        """Leave MULTI and forget the queue and all watched keys."""
+        self.queue = []
+        self.queue_bytes = 0
+        self.queue_failed = False
+        self.set_gate(GATE_MULTI, False)
+        self.unwatch()
+
+    def unwatch(self) -> None:
+        """Forget all watched keys."""
+        for db, key in self.watching:
+            db.unwatch(key, self.watcher)
+        self.watching.clear()
+        self.watcher = Watcher()
+
+    def reset(self) -> None:
+        """As RESET: back to the state of a new connection, authentication included."""
+        self.end_multi()
+        self.select(0)
+        self.name = b""
+        self.protocol = 2
+        self.reply_mode = "on"
+        self.no_evict = False
+        self.no_touch = False
+        self.set_gate(GATE_SILENT | GATE_SUBSCRIBED, False)
+        self.user = b"default"
+        if self.server.gate & GATE_AUTH:
+            self.set_gate(GATE_AUTH, True)
+            self.reader.guarded = True
+
+    def close(self) -> None:
+        """The connection has ended: let go of all that others hold for this session."""
+        self.closed = True
+        self.closing = True
+        self.queue = []
+        self.backlog = []
+        self.unwatch()
+
+    # The loop
+
+    def _run(self, requests: list[list[bytes]]) -> None:
+        engine = self.engine
+        names = self.names
+        out = self.out
+        db = self.db
+        gate = self.gate
+        spec: Spec | None = None
+        started_ns = steady_ns()
+        total = len(requests)
+        for at in range(total):
+            argv = requests[at]
+            spec = names.get(argv[0])
+            if spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most:
+                run_unusual(self, argv)
+                if self.closing:
+                    return
+                if self.parked:
+                    self.backlog.extend(requests[at + 1 :])
+                    return
+                db = self.db
+                gate = self.gate
+                continue
+            spec.calls += 1
+            try:
+                reply = spec.handler(db, argv)  # type: ignore[misc]
+            except ReplyError as error:
+                spec.failed_calls += 1
+                self.write_error(error)
+                if engine.dirty:
+                    engine.commit(db, argv)
+                continue
+            if engine.dirty:
+                engine.commit(db, argv)
+            if type(reply) is bytes:
+                length = len(reply)
+                out.append(BULK_HEADERS[length] if length < 1024 else b"$%d\r\n" % length)
+                out.append(reply)
+                out.append(CRLF)
+            elif reply is OK:
+                out.append(_OK_LINE)
+            elif type(reply) is int:
+                out.append(SMALL_INTS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
+            elif self.protocol == 2:
+                write2(out, reply)
+            else:
+                write3(out, reply)
+        self.commands += total
+        if spec is not None:
+            self.last_spec = spec
+            # One clock reading for all: dispatch is what makes these commands fast.
+            share_ns = (steady_ns() - started_ns) // total
+            if total == 1:
+                spec.nanoseconds += share_ns
+            else:
+                for argv in requests:
+                    spec = names.get(argv[0])
+                    if spec is not None:
+                        spec.nanoseconds += share_ns
+
+    def _log_verbatim(self, data: bytes, requests: list[list[bytes]], first_effect: int) -> None:
+        """Where just these requests became effects, one for one, let the log have their bytes as they came.
+
+        That saves encoding them again, 0.1 to 0.3 µs a command.
+        """
+        effects = self.engine.effects
+        total = len(requests)
+        start = len(effects) - total
+        if start < first_effect:
+            return
+        for at in range(total):
+            if effects[start + at] is not requests[at]:
+                return
+        del effects[start:]
+        effects.append(data)
