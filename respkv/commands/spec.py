@@ -246,9 +246,7 @@ def first_sentences(module: str) -> dict[str, str]:
     for node in ast.parse(source.read_bytes()).body:
         if isinstance(node, ast.FunctionDef):
             text = ast.get_docstring(node) or ""
-            sentences[node.name] = (
-                text.partition("\n\n")[0].replace("\n", " ").replace("`", "").rstrip(".") + "."
-            )
+            sentences[node.name] = text.partition("\n\n")[0].replace("\n", " ").replace("`", "").rstrip(".") + "."
     return sentences
 
 

@@ -130,9 +130,7 @@ def _check(session: "Session", spec: Spec) -> None:
     server = session.server
     if session.gate & GATE_MEMORY and not server.make_room() and _may_grow(session, spec):
         raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
-    if session.gate & GATE_DISK and (
-        spec.flags & WRITE or spec.name == b"ping" or _queued(session, spec, WRITE)
-    ):
+    if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or _queued(session, spec, WRITE)):
         raise ReplyError(server.disk_error())
     if reasons & GATE_SUBSCRIBED and spec.name not in _IN_SUBSCRIBER_MODE:
         raise ReplyError(

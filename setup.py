@@ -1,0 +1,82 @@
+"""Compile the hot modules with mypyc where a C compiler works; install plain Python where none does.
+
+`[tool.respkv] compiled` in pyproject.toml names the modules. RESPKV_COMPILE=1 insists on compiling,
+RESPKV_COMPILE=0 forbids it. Everything else about the package stands in pyproject.toml.
+"""
+
+import os
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from setuptools import Distribution, Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
+
+ROOT = Path(__file__).parent
+COMMANDS_THAT_COMPILE = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
+
+PROBE = """
+#include <Python.h>
+PyMODINIT_FUNC PyInit_probe(void) { return NULL; }
+"""
+
+
+def compiler_works() -> bool:
+    """Whether an extension module can be built here: a compiler, a linker and Python's headers."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text(PROBE)
+        command = build_ext(Distribution({"ext_modules": [Extension("probe", [str(source)])]}))
+        command.build_lib = command.build_temp = folder
+        try:
+            command.ensure_finalized()
+            command.run()
+        except (BaseError, CCompilerError, OSError) as error:
+            say(f"no working C compiler with Python's headers ({error})")
+            return False
+    return True
+
+
+def wants_compiling() -> bool:
+    """What RESPKV_COMPILE says; what the machine can do if it says nothing."""
+    wish = os.environ.get("RESPKV_COMPILE", "")
+    if wish not in ("", "0", "1"):
+        raise SystemExit(f"RESPKV_COMPILE is {wish!r}: say 0, 1 or nothing")
+    return wish == "1" or (wish == "" and compiler_works())
+
+
+def extensions() -> list[Extension]:
+    """The extension modules to build, none for a pure Python installation."""
+    if not COMMANDS_THAT_COMPILE & set(sys.argv):
+        return []  # metadata and sdist need no compiler, and translating to C takes its time
+    modules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["respkv"]["compiled"]
+    modules = [module for module in modules if (ROOT / module).exists()]
+    if not wants_compiling():
+        say("installing pure Python: everything works, more slowly")
+        remove_compiled(modules)
+        return []
+    from mypyc.build import mypycify
+
+    # The build environment has neither our dependencies nor a need for our lint settings.
+    options = ["--config-file=", "--ignore-missing-imports", *modules]
+    compiled: list[Extension] = mypycify(options, opt_level="3", debug_level="0", group_name="respkv.compiled")
+    return compiled
+
+
+def remove_compiled(modules: list[str]) -> None:
+    """Take away what an editable installation compiled earlier: it would shadow the source."""
+    for module in [*modules, "respkv/compiled__mypyc.py"]:
+        path = ROOT / module
+        for pattern in (f"{path.stem}.*.so", f"{path.stem}.*.pyd"):
+            for binary in path.parent.glob(pattern):
+                binary.unlink()
+
+
+def say(text: str) -> None:
+    """A note among pip's output (shown with -v)."""
+    print(f"respkv: {text}", file=sys.stderr)
+
+
+setup(ext_modules=extensions())
