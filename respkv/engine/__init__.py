@@ -1,0 +1,1 @@
+"""Databases, keys and what happens to them with time and memory. Knows no files and no clients."""
