@@ -84,5 +84,41 @@ class InvalidExpire(ReplyError):
         super().__init__(b"ERR invalid expire time in '%b' command" % name)
 
 
+class Loading(ReplyError):
+    """The data set is still being read from disk."""
+
+    def __init__(self) -> None:
+        super().__init__(b"LOADING Redis is loading the dataset in memory")
+
+
+class UnknownDirective(ReplyError):
+    """CONFIG SET of a name that is no directive."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % name)
+
+
+class CannotSet(ReplyError):
+    """CONFIG SET changed nothing, because of the directive `name`."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        text = f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}"
+        super().__init__(text.encode("utf-8", "surrogateescape"))
+
+
+class NoConfigFile(ReplyError):
+    """CONFIG REWRITE of a server that was started without a file."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR The server is running without a config file")
+
+
+class CannotRewrite(ReplyError):
+    """CONFIG REWRITE could not read or replace the file."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(b"ERR Rewriting config file: %b" % reason.encode())
+
+
 class StartupError(Exception):
     """Why the server (or a tool on its files) cannot start: one line for the operator."""

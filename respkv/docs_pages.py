@@ -1,0 +1,89 @@
+"""Writes the pages of docs/ that follow from tables: `python -m respkv.docs_pages` in a checkout.
+
+Tests compare the committed pages with what this writes.
+"""
+
+from pathlib import Path
+
+from respkv.server.config.describe import default_text, how_mutable, since_text
+from respkv.server.config.directive import Row
+from respkv.server.config.table import GROUPS
+
+HEAD = """\
+<!-- Written by `python -m respkv.docs_pages` from respkv/server/config/. Edit the table there. -->
+
+# Configuration
+
+A directive is set in a file (`respkv my.conf`), by a flag (`respkv --maxmemory 1gb`, which wins over the file), or
+at run time (`CONFIG SET maxmemory 1gb`, kept by `CONFIG REWRITE`). Names, values, bounds and defaults are those
+of Redis 7.4, so a `redis.conf` works as it is. Four defaults differ: respkv logs (`appendonly yes`), syncs before
+it replies (`appendfsync always`), takes no snapshots beside the log (`save ""`), and keeps its data in the
+platform's data directory instead of the current one (`dir`).
+
+- Sizes take units: `1k` is 1000 bytes, `1kb` 1024; also `m`, `mb`, `g`, `gb`.
+- Words with blanks are quoted: `"a\\tb"` with escapes, `'a b'` without.
+- `save` given again adds a pair (`save ""` begins anew); any other directive given again replaces.
+- `include PATH` reads another file there, `include conf.d/*.conf` all that match; relative to the including file.
+- `respkv -` reads the file from standard input.
+- A directive that does not exist, or a value that cannot be, stops the start: `respkv: my.conf:3: prot: there is
+  no such directive; did you mean port?`
+"""
+
+ACCEPTED_HEAD = """\
+# Accepted, without effect
+
+So that files and tools made for Redis work, these are read, checked, kept and shown by `CONFIG GET`; the banner
+names those that somebody set. The reason stands at each group. `user`, `rename-command` and `loadmodule` lines
+stop the start instead, and so do `replicaof`, `aclfile` and `tls-port` with a value: something would seem to be
+in force that is not.
+"""
+
+
+def config_page() -> str:
+    """docs/config.md."""
+    parts = [HEAD]
+    accepted = False
+    for title, rows in GROUPS:
+        reason = next(iter(rows.values())).no_effect
+        if reason and not accepted:
+            accepted = True
+            parts.append(ACCEPTED_HEAD)
+        parts.append(f"## {title}\n" + (f"\nWithout effect: {reason}.\n" if reason else ""))
+        table = ["| Directive | Values | Default | CONFIG SET | Since | |", "|---|---|---|---|---|---|"]
+        table += [_cells(row) for row in rows.values() if not row.hidden]
+        parts.append("\n".join(table) + "\n")
+    return "\n".join(parts)
+
+
+def _cells(row: Row) -> str:
+    names = "<br>".join(f"`{name}`" for name in row.names)
+    usage = row.kind.usage.replace("|", "\\|")
+    cells = [
+        names,
+        usage,
+        default_text(row) if row.name == "dir" else _code(default_text(row)),
+        how_mutable(row),
+        since_text(row),
+        row.doc,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+PAGES = {"config.md": config_page}
+"""File name in docs/ -> what writes it."""
+
+
+def main() -> None:
+    """Write all pages into the docs/ beside the package."""
+    folder = Path(__file__).resolve().parent.parent / "docs"
+    folder.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""The directives that respkv acts on, a row each: the parser, CONFIG, flags and docs/config.md follow it.
+
+To add one: a row here, in its group. Its attribute name is its name with `_` for `-`, and gives whoever
+holds the `Config` the typed value. A directive that Redis has and that changes nothing here goes into `accepted.py`.
+
+Values, bounds and defaults are those of Redis 7.4 but for four: respkv logs (`appendonly yes`) and syncs
+(`appendfsync always`) unless told otherwise, takes no snapshots beside the log (`save ""`), and keeps its data
+in the platform's data directory (`dir`).
+"""
+
+from respkv.server.config.directive import Directive, Values
+from respkv.server.config.kinds import (
+    INT_MAX,
+    LONG_MAX,
+    UINT_MAX,
+    ULONG_MAX,
+    Addresses,
+    BadValue,
+    ClientOutputLimits,
+    Directory,
+    FileName,
+    Integer,
+    KeyspaceEvents,
+    Memory,
+    MemoryOrPercent,
+    Octal,
+    OneOf,
+    OutputLimit,
+    OutputLimits,
+    Percentiles,
+    SavePoints,
+    Secret,
+    ShutdownOptions,
+    Text,
+    YesNo,
+)
+
+MB = 1024 * 1024
+GB = 1024 * MB
+
+
+class Network(Values):
+    """Network."""
+
+    bind = Directive(
+        Addresses(),
+        ("*", "-::*"),
+        "Addresses to listen on; `-` before one: go on without it if it is not there.",
+        since="1.0",
+        common=True,
+    )
+    port = Directive(Integer(0, 65535), 6379, "TCP port; 0 listens on none.", since="1.0", common=True)
+    unixsocket = Directive(
+        Text("path"),
+        "",
+        "Path of a Unix socket to listen on as well.",
+        since="2.2",
+        mutable=False,
+        common=True,
+    )
+    unixsocketperm = Directive(
+        Octal(0, 0o777),
+        0,
+        "Permissions of the Unix socket; 0 leaves them to the umask.",
+        since="2.4",
+        mutable=False,
+    )
+    protected_mode = Directive(
+        YesNo(), True, "Without a password, serve only clients of this machine.", since="3.2", common=True
+    )
+    tcp_backlog = Directive(
+        Integer(0, INT_MAX), 511, "Connections that may wait to be accepted.", since="2.8.5", mutable=False
+    )
+    tcp_keepalive = Directive(
+        Integer(0, INT_MAX), 300, "Seconds of silence before the kernel probes a peer; 0 never.", since="2.6"
+    )
+    timeout = Directive(
+        Integer(0, INT_MAX), 0, "Close a client after so many idle seconds; 0 never.", since="1.0"
+    )
+
+
+class Durability(Values):
+    """Durability: the append-only log."""
+
+    dir = Directive(
+        Directory(),
+        "",
+        "Where the data lives; a directory named here must be there.",
+        since="1.0",
+        protected=True,
+        refused_while_loading=True,
+        common=True,
+    )
+    appendonly = Directive(
+        YesNo(),
+        True,
+        "Log every write, and replay the log at start.",
+        since="1.1",
+        refused_while_loading=True,
+        common=True,
+    )
+    appendfsync = Directive(
+        OneOf("everysec", "always", "no"),
+        "always",
+        "When a write is on disk: before its reply (always), once a second, or when the kernel likes (no).",
+        since="1.1",
+        common=True,
+    )
+    appenddirname = Directive(
+        FileName("appenddirname", "dirname"),
+        "appendonlydir",
+        "Folder of the log, within `dir`.",
+        since="7.0",
+        mutable=False,
+    )
+    appendfilename = Directive(
+        FileName("appendfilename", "filename"),
+        "appendonly.aof",
+        "What the names of the log's files begin with.",
+        since="2.0",
+        mutable=False,
+    )
+    auto_aof_rewrite_percentage = Directive(
+        Integer(0, INT_MAX),
+        100,
+        "Compact the log once it grew by so many per cent; 0 never by itself.",
+        since="2.4",
+    )
+    auto_aof_rewrite_min_size = Directive(
+        Memory(), 64 * MB, "Do not compact by itself while the log is smaller than this.", since="2.4"
+    )
+    aof_load_truncated = Directive(
+        YesNo(), True, "Start when the log ends in the middle of a batch, which is then cut off.", since="3.0"
+    )
+
+
+class Snapshots(Values):
+    """Snapshots (RDB files)."""
+
+    save = Directive(
+        SavePoints(),
+        (),
+        'Write a snapshot after so many seconds and changes; several pairs; "" for none.',
+        since="1.0",
+        common=True,
+    )
+    dbfilename = Directive(
+        FileName("dbfilename", "filename", may_be_empty=True),
+        "dump.rdb",
+        "Name of the snapshot file in `dir`.",
+        since="1.0",
+        protected=True,
+    )
+    rdbchecksum = Directive(
+        YesNo(), True, "End an RDB file with a CRC64, and check it when loading.", since="2.6", mutable=False
+    )
+    stop_writes_on_bgsave_error = Directive(
+        YesNo(), True, "Refuse writes after a background save failed, until one succeeds.", since="2.6"
+    )
+
+
+class MemoryLimits(Values):
+    """Memory and eviction."""
+
+    maxmemory = Directive(
+        Memory(0, ULONG_MAX), 0, "Bytes that the data may take; 0 is no limit.", since="1.0", common=True
+    )
+    maxmemory_policy = Directive(
+        OneOf(
+            "volatile-lru",
+            "volatile-lfu",
+            "volatile-random",
+            "volatile-ttl",
+            "allkeys-lru",
+            "allkeys-lfu",
+            "allkeys-random",
+            "noeviction",
+            usage="policy",
+        ),
+        "noeviction",
+        "What gives way at maxmemory: the write (noeviction), or keys: allkeys- or volatile-lru, -lfu, -random, "
+        "or volatile-ttl.",
+        since="2.0",
+        common=True,
+    )
+    maxmemory_samples = Directive(
+        Integer(1, INT_MAX), 5, "Keys looked at to find the best one to evict.", since="2.0"
+    )
+    maxmemory_clients = Directive(
+        MemoryOrPercent(),
+        0,
+        "Bytes (or per cent of maxmemory) for all clients' buffers; 0 is no limit.",
+        since="7.0",
+    )
+    lfu_log_factor = Directive(
+        Integer(0, INT_MAX), 10, "How slowly the access counter of a key grows.", since="4.0"
+    )
+    lfu_decay_time = Directive(
+        Integer(0, INT_MAX), 1, "Minutes without access that halve a key's access counter.", since="4.0"
+    )
+    active_expire_effort = Directive(
+        Integer(1, 10), 1, "How much time (1 to 10) may go into removing expired keys.", since="6.0"
+    )
+
+
+class Clients(Values):
+    """Clients and the wire."""
+
+    maxclients = Directive(Integer(1, UINT_MAX), 10000, "Connections at a time.", since="1.0", common=True)
+    client_output_buffer_limit = Directive(
+        ClientOutputLimits(),
+        OutputLimits(
+            OutputLimit(0, 0, 0), OutputLimit(256 * MB, 64 * MB, 60), OutputLimit(32 * MB, 8 * MB, 60)
+        ),
+        "Bytes of replies that may wait for a client: at once, or over some seconds.",
+        since="2.6",
+    )
+    client_query_buffer_limit = Directive(
+        Memory(MB, LONG_MAX), GB, "Bytes of a request that is not complete yet.", since="4.0.7"
+    )
+    proto_max_bulk_len = Directive(
+        Memory(MB, LONG_MAX), 512 * MB, "Bytes of one argument, and of a string value.", since="4.0.7"
+    )
+    notify_keyspace_events = Directive(
+        KeyspaceEvents(),
+        "",
+        "Events to publish, by class: KEg$lshzxetdmn, A for all but m and n.",
+        since="2.8",
+    )
+
+
+def _check_acl_file(path: str) -> None:
+    if path:
+        raise BadValue("there are no ACL files yet: nobody may think that rules hold which nobody reads")
+
+
+class Security(Values):
+    """Security."""
+
+    requirepass = Directive(
+        Secret(), b"", "Password that clients must give by AUTH.", since="1.0", sensitive=True, common=True
+    )
+    aclfile = Directive(
+        Text("path"),
+        "",
+        "File of users; must be empty as yet.",
+        since="6.0",
+        mutable=False,
+        check=_check_acl_file,
+    )
+    enable_protected_configs = Directive(
+        OneOf("no", "yes", "local"),
+        "no",
+        "Who may CONFIG SET `dir` and `dbfilename`.",
+        since="7.0",
+        mutable=False,
+    )
+    enable_debug_command = Directive(
+        OneOf("no", "yes", "local"), "no", "Who may use DEBUG.", since="7.0", mutable=False
+    )
+
+
+class Watching(Values):
+    """Logging and watching."""
+
+    loglevel = Directive(
+        OneOf("debug", "verbose", "notice", "warning", "nothing"),
+        "notice",
+        "The least level that is logged.",
+        since="1.0",
+        common=True,
+    )
+    logfile = Directive(
+        Text("path"),
+        "",
+        "File to log to; empty for standard output.",
+        since="1.0",
+        mutable=False,
+        common=True,
+    )
+    slowlog_log_slower_than = Directive(
+        Integer(-1, LONG_MAX),
+        10000,
+        "Microseconds that make a command slow; -1 for none, 0 for all.",
+        since="2.2",
+    )
+    slowlog_max_len = Directive(Integer(0, LONG_MAX), 128, "Entries that the slow log keeps.", since="2.2")
+    latency_monitor_threshold = Directive(
+        Integer(0, LONG_MAX),
+        0,
+        "Milliseconds that make an event a latency spike; 0 for none.",
+        since="2.8.13",
+    )
+    latency_tracking = Directive(YesNo(), True, "Keep a histogram of latencies by command.", since="7.0")
+    latency_tracking_info_percentiles = Directive(
+        Percentiles(), (50.0, 99.0, 99.9), "Percentiles that INFO latencystats shows.", since="7.0"
+    )
+
+
+class Process(Values):
+    """The process."""
+
+    databases = Directive(
+        Integer(1, INT_MAX), 16, "Number of databases.", since="1.0", mutable=False, common=True
+    )
+    hz = Directive(
+        Integer(0, INT_MAX, clamp=(1, 500)), 10, "Rounds of background work a second, 1 to 500.", since="2.8"
+    )
+    pidfile = Directive(Text("path"), "", "File to write the process id to.", since="1.0", mutable=False)
+    shutdown_timeout = Directive(
+        Integer(0, INT_MAX), 10, "Seconds that a shutdown waits for clients and replicas.", since="7.0"
+    )
+    shutdown_on_sigint = Directive(
+        ShutdownOptions(), (), "SHUTDOWN's options when SIGINT comes.", since="7.0"
+    )
+    shutdown_on_sigterm = Directive(
+        ShutdownOptions(), (), "SHUTDOWN's options when SIGTERM comes.", since="7.0"
+    )
+
+
+class Directives(Network, Durability, Snapshots, MemoryLimits, Clients, Security, Watching, Process):
+    """All of them, as typed attributes. Each base is a group of the documentation; its docstring is the title."""
