@@ -145,9 +145,7 @@ def parse_commands(
 
 
 def _parse_length(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """The decimal number at `at` and the position behind its line end: 0 if the data end first, -1 if it
-    is none.
-    """
+    """The number at `at` and the position behind its line end: 0 if the data end first, -1 if malformed."""
     number = 0
     least = at
     limit = at + 10

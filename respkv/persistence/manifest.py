@@ -6,10 +6,10 @@ The text is Redis 7's (docs/formats/manifest.md), one line a file, in the direct
     file appendonly.aof.5.incr.aof seq 5 type i
     # crc64 0123456789abcdef
 
-Types are b(ase, at most one), i(ncrement, numbers rising), h(istory: replaced, to be removed). Lines that start with
-`#` and unknown keys are ignored, as Redis does; the last line here is ours, and covers all before it: one changed
-bit makes a history file of an increment. Redis drops that line when it rewrites the manifest; then nothing is
-verified.
+Types are b(ase, at most one), i(ncrement, numbers rising), h(istory: replaced, to be removed). Lines that
+start with `#` and unknown keys are ignored, as Redis does; the last line here is ours, and covers all
+before it: one changed bit makes a history file of an increment. Redis drops that line when it rewrites the
+manifest; then nothing is verified.
 
 Rule: a manifest is replaced as a whole (new file, sync, rename, sync of the directory), never edited.
 """
@@ -74,17 +74,17 @@ class Manifest:
         return 1 + max((item.seq for item in (*self.incrs, *self.history)), default=0)
 
     def with_incr(self, incr: LogFile) -> "Manifest":
-        """This manifest with one more increment to append to."""
+        """The same with one more increment to append to."""
         return replace(self, incrs=(*self.incrs, incr))
 
     def with_base(self, base: LogFile, kept: tuple[LogFile, ...]) -> "Manifest":
-        """This manifest with another base, the increments `kept`, and all else turned into history."""
+        """The same log with another base, the increments `kept`, and all else turned into history."""
         old = [item for item in self.to_load() if item not in kept]
         history = (*self.history, *(replace(item, type=HISTORY) for item in old))
         return Manifest(base, kept, history)
 
     def without_history(self) -> "Manifest":
-        """This manifest once the history files are gone."""
+        """The same once the history files are gone."""
         return replace(self, history=())
 
 

@@ -212,9 +212,7 @@ class _Judge:
             at += READ_SIZE
 
     def _find_proof(self, announced: int) -> int | None:
-        """The offset of a later batch that continues the checksum `announced`, or that of another later
-        batch.
-        """
+        """The offset of a later batch that continues `announced`, or the checksum of another later batch."""
         known = {announced}
         for offset, header, payload in self._headers():
             if len(payload) == header.payload_size and any(
