@@ -1,13 +1,15 @@
 """The append-only log while the server runs: appends batches, makes them durable, changes files.
 
-Positions are LSNs: the number of batches so far. `lsn` counts those handed over, `written_lsn` those in the file,
-`durable_lsn` those that a power failure leaves there. A promise to a client rests on `durable_lsn` alone.
+Positions are LSNs: the number of batches so far. `lsn` counts those handed over, `written_lsn` those in
+the file, `durable_lsn` those that a power failure leaves there. A promise to a client rests on
+`durable_lsn` alone.
 
 States:
 
     OK        everything handed over is written
     FAILED    a write failed (disk full, say): batches wait in memory, `retry` writes them
-    POISONED  a sync failed, or the manifest's state on disk is unknown: nothing in the current increment may be
+    POISONED  a sync failed, or the manifest's state on disk is unknown: nothing in the current increment
+    may be
               trusted beyond `durable_lsn`; only `rebase` (a new base from memory, a new increment) leads out
     CLOSED
 
@@ -84,6 +86,7 @@ class AppendLog:
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._has_torn_tail = False
+        self._burned_seq_count = 0
         if manifest is not None and manifest.incrs:
             self.manifest = manifest
             self._fd = files.open_append(layout.path(manifest.incrs[-1]))
@@ -100,7 +103,7 @@ class AppendLog:
         if self.state is not OK or not self._write(payload):
             self._pending.append(payload)
             self._pending_bytes += len(payload)
-        elif self.policy is EVERYSEC:
+        elif self.policy == EVERYSEC:
             self._thread.request(self._fd, self.written_lsn)
         return self.lsn
 
@@ -121,7 +124,7 @@ class AppendLog:
             self._pending_bytes -= len(self._pending.popleft())
         self.state = OK
         self.failure = ""
-        if self.policy is EVERYSEC:
+        if self.policy == EVERYSEC:
             self._thread.request(self._fd, self.written_lsn)
         return True
 
@@ -165,7 +168,8 @@ class AppendLog:
 
         Ask `request_sync` before and come when it is collected, and the sync in here has little to do.
 
-        Raises: LogFailed when the log is not OK, or the change did not succeed; the old increment goes on then
+        Raises: LogFailed when the log is not OK, or the change did not succeed; the old increment goes on
+        then
             unless the state says otherwise.
         """
         if self.state is not OK or not self.sync_now():
@@ -183,19 +187,24 @@ class AppendLog:
 
         It must write all of memory as it is now, the pending batches included. The state is OK afterwards.
 
-        Raises: LogFailed with the state as before (POISONED if it was OK or FAILED and the manifest is unknown).
+        Raises: LogFailed with the state as before (POISONED if it was OK or FAILED and the manifest is
+        unknown).
         """
         if self.state is CLOSED:
             raise LogFailed("the log is closed")
         self._thread.pause()
         self.collect()
-        base = self.layout.base_file(self.manifest.next_base_seq())
+        base = self.next_base()
+        path = self.layout.path(base)
         try:
-            write_base(self.layout.path(base))
-            fd = self._start_increment(self.manifest, base)
+            write_base(path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                self.files.unlink(self.layout.path(base))
+                self.files.unlink(path)
+            raise LogFailed(_reason(error)) from error
+        try:
+            fd = self._start_increment(self.manifest, base)
+        except OSError as error:  # the base stays: a manifest of unknown fate may name it
             raise LogFailed(_reason(error)) from error
         self._thread.forget()
         self._pending.clear()
@@ -210,16 +219,18 @@ class AppendLog:
     def adopt(self, manifest: Manifest) -> None:
         """Put a manifest in place that names another base or history, but the same increment to append to.
 
-        Raises: LogFailed; the state tells whether the old manifest still holds.
+        Raises: LogFailed, after which no file that either manifest names may be removed. The log goes on: its
+            increment is in both.
         """
         try:
-            self._put_manifest(manifest)
+            if not self._put_manifest(manifest):
+                raise LogFailed(self.failure)
         except OSError as error:
             raise LogFailed(_reason(error)) from error
         self._measure()
 
     def close(self) -> bool:
-        """Make everything durable and let go of the files; True if it is. The file ends with a whole batch."""
+        """Make everything durable and let go of the files; True if it is."""
         if self.state is CLOSED:
             return not self._pending
         self.retry()
@@ -242,7 +253,7 @@ class AppendLog:
     @property
     def must_delay_writes(self) -> bool:
         """True when everysec cannot keep its promise unless writers wait for the disk now."""
-        return self.policy is EVERYSEC and self._thread.busy_s > _STALL_S
+        return self.policy == EVERYSEC and self._thread.busy_s > _STALL_S
 
     @property
     def current_size(self) -> int:
@@ -266,12 +277,11 @@ class AppendLog:
         try:
             taken = self.files.write(self._fd, [header, payload])
             if taken != size:
-                self._has_torn_tail = True
                 self.files.write_whole(self._fd, (header + payload)[taken:])
-                self._has_torn_tail = False
         except OSError as error:
             self.state = FAILED
             self.failure = _reason(error)
+            self._has_torn_tail = True
             with contextlib.suppress(OSError):
                 self.files.truncate(self._fd, self._size)
                 self._has_torn_tail = False
@@ -285,31 +295,51 @@ class AppendLog:
         self.state = POISONED
         self.failure = reason
 
+    def next_base(self) -> LogFile:
+        """A name for a new base that no manifest, not even one of unknown fate, has ever used."""
+        return self.layout.base_file(self.manifest.next_base_seq() + self._burned_seq_count)
+
     def _start_increment(self, before: Manifest, base: LogFile | None = None) -> int:
-        """Create the next increment and name it in the manifest, in place of all others if there is a new base."""
-        self.files.make_directory(self.layout.log_directory)
-        incr = self.layout.incr_file(before.next_incr_seq())
+        """Create the next increment and name it in the manifest; with a new base, in place of all others."""
+        if not self.files.is_directory(self.layout.log_directory):
+            self.files.make_directory(self.layout.log_directory)
+            self.files.sync_directory(self.layout.directory)
+        incr = self.layout.incr_file(before.next_incr_seq() + self._burned_seq_count)
         fd = self.files.open_new(self.layout.path(incr))
-        after = before.with_incr(incr) if base is None else before.with_base(base, ()).with_incr(incr)
+        after = before if base is None else before.with_base(base, ())
         try:
             self.files.sync(fd)
-            self._put_manifest(after)
+            if not self._put_manifest(after.with_incr(incr)):
+                self._poison(f"the manifest could not be written: {self.failure}")
+                raise OSError(self.failure)
         except OSError:
             self.files.close(fd)
             raise
         return fd
 
-    def _put_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest; if it fails so late that a start could see either one, the log is poisoned."""
+    def _put_manifest(self, manifest: Manifest) -> bool:
+        """Write the manifest; False if it is unknown whether a start would see the old one or this.
+
+        Raises: OSError if the old one certainly holds.
+        """
         try:
             write_manifest(self.files, self.layout, manifest)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                if self.files.read_all(self.layout.manifest_path) != manifest.encode():
-                    raise
-            self._poison(_reason(error))
+            self._burned_seq_count += 1
+            if self._is_on_disk(manifest):
+                self.failure = _reason(error)
+                return False
             raise
         self.manifest = manifest
+        return True
+
+    def _is_on_disk(self, manifest: Manifest) -> bool:
+        """True unless the manifest's file certainly holds something else, or does not exist."""
+        path = self.layout.manifest_path
+        try:
+            return self.files.exists(path) and self.files.read_all(path) == manifest.encode()
+        except OSError:
+            return True
 
     def _switch(self, fd: int) -> None:
         self.files.close(self._fd)
