@@ -1,0 +1,1 @@
+"""The durable side of a store: append-only log, bases, manifest, recovery, compaction, check."""

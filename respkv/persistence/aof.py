@@ -1,0 +1,360 @@
+"""The append-only log while the server runs: appends batches, makes them durable, changes files.
+
+Positions are LSNs: the number of batches so far. `lsn` counts those handed over, `written_lsn` those in
+the file, `durable_lsn` those that a power failure leaves there. A promise to a client rests on
+`durable_lsn` alone.
+
+States:
+
+    OK        everything handed over is written
+    FAILED    a write failed (disk full, say): batches wait in memory, `retry` writes them
+    POISONED  a sync failed, or the manifest's state on disk is unknown: nothing in the current increment
+    may be
+              trusted beyond `durable_lsn`; only `rebase` (a new base from memory, a new increment) leads out
+    CLOSED
+
+Rule 1: the file ends with a whole batch, or the state is FAILED and `retry` cuts it first.
+Rule 2: a failed sync is never repeated on the same file.
+Rule 3: an increment is on disk as a whole before the manifest names its successor.
+
+In FAILED and POISONED the server must refuse writes; what still arrives (an expiry's DEL) is kept in order.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from respkv.persistence.batch import Effect, encode, make_header
+from respkv.persistence.files import FileSystem
+from respkv.persistence.manifest import Layout, LogFile, Manifest, write_manifest
+from respkv.persistence.sync_thread import SyncThread
+
+ALWAYS = "always"
+EVERYSEC = "everysec"
+NO = "no"
+
+OK = "ok"
+FAILED = "failed"
+POISONED = "poisoned"
+CLOSED = "closed"
+
+_EVERYSEC_S = 1.0
+# After so long in one sync, Redis makes writers wait too (aof.c); it bounds what everysec can lose.
+_STALL_S = 2.0
+
+
+class LogFailed(Exception):
+    """The log cannot do what was asked; the text is the operating system's reason."""
+
+
+@dataclass(frozen=True)
+class LogPosition:
+    """Where recovery left the file to append to: its running checksum, size, and the batches before it."""
+
+    checksum: int = 0
+    size: int = 0
+    lsn: int = 0
+
+
+class AppendLog:
+    """The log of one data directory, opened for appending; for one thread, like everything in the engine.
+
+    `manifest` must be the one on disk; None starts a new log. `position` is where its last increment ends.
+
+    Raises: OSError when files cannot be created or opened.
+    """
+
+    def __init__(
+        self,
+        files: FileSystem,
+        layout: Layout,
+        manifest: Manifest | None,
+        position: LogPosition = LogPosition(),
+        policy: str = ALWAYS,
+    ) -> None:
+        self.files = files
+        self.layout = layout
+        self.lsn = self.written_lsn = self.durable_lsn = position.lsn
+        self.state = OK
+        self.failure = ""
+        self.delayed_fsync_count = 0
+        self.base_size = 0
+        self._checksum = position.checksum
+        self._size = position.size
+        self._older_size = 0
+        self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        self._has_torn_tail = False
+        self._burned_seq_count = 0
+        if manifest is not None and manifest.incrs:
+            self.manifest = manifest
+            self._fd = files.open_append(layout.path(manifest.incrs[-1]))
+        else:
+            self._fd = self._start_increment(manifest or Manifest())
+        self._measure()
+        self.policy = policy
+        self._thread = SyncThread(files.sync, _EVERYSEC_S if policy == EVERYSEC else 0.0)
+
+    def append(self, effects: list[Effect]) -> int:
+        """Write one batch; its LSN. It never raises for the disk's sake: look at `state`."""
+        payload = encode(effects)
+        self.lsn += 1
+        if self.state is not OK or not self._write(payload):
+            self._pending.append(payload)
+            self._pending_bytes += len(payload)
+        elif self.policy == EVERYSEC:
+            self._thread.request(self._fd, self.written_lsn)
+        return self.lsn
+
+    def retry(self) -> bool:
+        """Try again what failed; True when everything handed over is written."""
+        if self.state is not FAILED:
+            return self.state is OK
+        try:
+            if self._has_torn_tail:
+                self.files.truncate(self._fd, self._size)
+                self._has_torn_tail = False
+        except OSError as error:
+            self.failure = _reason(error)
+            return False
+        while self._pending:
+            if not self._write(self._pending[0]):
+                return False
+            self._pending_bytes -= len(self._pending.popleft())
+        self.state = OK
+        self.failure = ""
+        if self.policy == EVERYSEC:
+            self._thread.request(self._fd, self.written_lsn)
+        return True
+
+    def sync_now(self) -> bool:
+        """Make all that is written durable before returning; True if it is."""
+        self._thread.pause()
+        self.collect()
+        if self.state in (POISONED, CLOSED):
+            return False
+        if self.durable_lsn < self.written_lsn:
+            try:
+                self.files.sync(self._fd)
+            except OSError as error:
+                self._poison(_reason(error))
+                return False
+            self.durable_lsn = self.written_lsn
+        return True
+
+    def request_sync(self) -> None:
+        """Make all that is written durable in the background; `collect` tells when."""
+        if self.durable_lsn < self.written_lsn and self.state in (OK, FAILED):
+            self._thread.request(self._fd, self.written_lsn)
+
+    def collect(self) -> int:
+        """Take the sync thread's results, when `wakeup_fd` is readable; the new `durable_lsn`."""
+        synced_lsn, error = self._thread.collect()
+        self.durable_lsn = max(self.durable_lsn, synced_lsn)
+        if error is not None and self.state in (OK, FAILED):
+            self._poison(_reason(error))
+        return self.durable_lsn
+
+    def set_policy(self, policy: str) -> None:
+        """Change `appendfsync`."""
+        self.policy = policy
+        self._thread.set_interval(_EVERYSEC_S if policy == EVERYSEC else 0.0)
+        if policy != NO:
+            self.request_sync()
+
+    def rotate(self) -> Manifest:
+        """Append to a new increment from now on; the manifest as it was, whose files no longer change.
+
+        Ask `request_sync` before and come when it is collected, and the sync in here has little to do.
+
+        Raises: LogFailed when the log is not OK, or the change did not succeed; the old increment goes on
+        then
+            unless the state says otherwise.
+        """
+        if self.state is not OK or not self.sync_now():
+            raise LogFailed(self.failure or f"the log is {self.state}")
+        before = self.manifest
+        try:
+            fd = self._start_increment(before)
+        except OSError as error:
+            raise LogFailed(_reason(error)) from error
+        self._switch(fd)
+        return before
+
+    def rebase(self, write_base: Callable[[str], None]) -> None:
+        """Replace everything on disk by what `write_base` writes to the path it is given, durably.
+
+        It must write all of memory as it is now, the pending batches included. The state is OK afterwards.
+
+        Raises: LogFailed with the state as before (POISONED if it was OK or FAILED and the manifest is
+        unknown).
+        """
+        if self.state is CLOSED:
+            raise LogFailed("the log is closed")
+        self._thread.pause()
+        self.collect()
+        base = self.next_base()
+        path = self.layout.path(base)
+        try:
+            write_base(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self.files.unlink(path)
+            raise LogFailed(_reason(error)) from error
+        try:
+            fd = self._start_increment(self.manifest, base)
+        except OSError as error:  # the base stays: a manifest of unknown fate may name it
+            raise LogFailed(_reason(error)) from error
+        self._thread.forget()
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._has_torn_tail = False
+        self.state = OK
+        self.failure = ""
+        self.written_lsn = self.durable_lsn = self.lsn
+        self._switch(fd)
+        self._measure()
+
+    def adopt(self, manifest: Manifest) -> None:
+        """Put a manifest in place that names another base or history, but the same increment to append to.
+
+        Raises: LogFailed, after which no file that either manifest names may be removed. The log goes on: its
+            increment is in both.
+        """
+        try:
+            if not self._put_manifest(manifest):
+                raise LogFailed(self.failure)
+        except OSError as error:
+            raise LogFailed(_reason(error)) from error
+        self._measure()
+
+    def close(self) -> bool:
+        """Make everything durable and let go of the files; True if it is."""
+        if self.state is CLOSED:
+            return not self._pending
+        self.retry()
+        is_durable = self.sync_now() and not self._pending
+        self._thread.stop()
+        self.files.close(self._fd)
+        self.state = CLOSED
+        return is_durable
+
+    @property
+    def wakeup_fd(self) -> int:
+        """Becomes readable when the sync thread has something to `collect`."""
+        return self._thread.wakeup_fd
+
+    @property
+    def is_sync_in_flight(self) -> bool:
+        """True while the thread waits for the disk (`aof_pending_bio_fsync`)."""
+        return self._thread.is_pending
+
+    @property
+    def must_delay_writes(self) -> bool:
+        """True when everysec cannot keep its promise unless writers wait for the disk now."""
+        return self.policy == EVERYSEC and self._thread.busy_s > _STALL_S
+
+    @property
+    def current_size(self) -> int:
+        """Bytes of all files that a start would load (`aof_current_size`)."""
+        return self._older_size + self._size
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes handed over and not written (`aof_buffer_length`)."""
+        return self._pending_bytes
+
+    @property
+    def last_write_ok(self) -> bool:
+        """What `aof_last_write_status` tells."""
+        return self.state is OK
+
+    def _write(self, payload: bytes) -> bool:
+        """Write one batch as a whole, or leave the file as it was and the state FAILED."""
+        header, checksum = make_header(payload, self._checksum)
+        size = len(header) + len(payload)
+        try:
+            taken = self.files.write(self._fd, [header, payload])
+            if taken != size:
+                self.files.write_whole(self._fd, (header + payload)[taken:])
+        except OSError as error:
+            self.state = FAILED
+            self.failure = _reason(error)
+            self._has_torn_tail = True
+            with contextlib.suppress(OSError):
+                self.files.truncate(self._fd, self._size)
+                self._has_torn_tail = False
+            return False
+        self._checksum = checksum
+        self._size += size
+        self.written_lsn += 1
+        return True
+
+    def _poison(self, reason: str) -> None:
+        self.state = POISONED
+        self.failure = reason
+
+    def next_base(self) -> LogFile:
+        """A name for a new base that no manifest, not even one of unknown fate, has ever used."""
+        return self.layout.base_file(self.manifest.next_base_seq() + self._burned_seq_count)
+
+    def _start_increment(self, before: Manifest, base: LogFile | None = None) -> int:
+        """Create the next increment and name it in the manifest; with a new base, in place of all others."""
+        if not self.files.is_directory(self.layout.log_directory):
+            self.files.make_directory(self.layout.log_directory)
+            self.files.sync_directory(self.layout.directory)
+        incr = self.layout.incr_file(before.next_incr_seq() + self._burned_seq_count)
+        fd = self.files.open_new(self.layout.path(incr))
+        after = before if base is None else before.with_base(base, ())
+        try:
+            self.files.sync(fd)
+            if not self._put_manifest(after.with_incr(incr)):
+                self._poison(f"the manifest could not be written: {self.failure}")
+                raise OSError(self.failure)
+        except OSError:
+            self.files.close(fd)
+            raise
+        return fd
+
+    def _put_manifest(self, manifest: Manifest) -> bool:
+        """Write the manifest; False if it is unknown whether a start would see the old one or this.
+
+        Raises: OSError if the old one certainly holds.
+        """
+        try:
+            write_manifest(self.files, self.layout, manifest)
+        except OSError as error:
+            self._burned_seq_count += 1
+            if self._is_on_disk(manifest):
+                self.failure = _reason(error)
+                return False
+            raise
+        self.manifest = manifest
+        return True
+
+    def _is_on_disk(self, manifest: Manifest) -> bool:
+        """True unless the manifest's file certainly holds something else, or does not exist."""
+        path = self.layout.manifest_path
+        try:
+            return self.files.exists(path) and self.files.read_all(path) == manifest.encode()
+        except OSError:
+            return True
+
+    def _switch(self, fd: int) -> None:
+        self.files.close(self._fd)
+        self._fd = fd
+        self._older_size += self._size
+        self._size = 0
+        self._checksum = 0
+
+    def _measure(self) -> None:
+        """Take stock of the files: `base_size` is what growth is measured against."""
+        self._older_size = sum(
+            self.files.size(self.layout.path(item)) for item in self.manifest.to_load()[:-1]
+        )
+        self.base_size = self._older_size + self._size
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

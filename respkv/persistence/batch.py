@@ -1,0 +1,164 @@
+r"""Batches: how the effects of one turn lie in an increment of the log, and how they are read back.
+
+A batch is one annotation line and a payload of whole commands (docs/formats/log.md):
+
+    #HDR:v1;len:<payload bytes>;checksum:<16 hex digits>;\r\n
+    *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n *3\r\n$3\r\nSET\r\n ...
+
+Rule 1: the checksum is a CRC-64 that runs on from batch to batch, from 0 at the file's start: over the
+line up to and without `checksum:`, then the payload. So a lost, repeated or moved batch shows as surely as
+a changed bit.
+Rule 2: real Redis skips lines that start with `#` and are shorter than 1024 bytes. It also appends commands
+without such lines, which stand between batches unverified and take no part in the checksum.
+Rule 3: a payload never starts or ends inside a command, nor inside MULTI.
+
+This module is compiled, and `encode` runs once a turn on the busiest path.
+"""
+
+from typing import Final
+
+from respkv.persistence.crc64 import crc64
+
+# A command's argv, or several whole commands already in RESP.
+Effect = list[bytes] | bytes
+
+HEADER_START: Final = b"#HDR:v1;"
+ANNOTATION_LIMIT: Final = 1023  # bytes with the line end; redis-server fails on longer ones
+# Bounds of a command as Redis reads it back; anything beyond them in a log is damage.
+ARGUMENTS_LIMIT: Final = 1024 * 1024
+BULK_LIMIT: Final = 512 * 1024 * 1024
+
+_COUNTS: Final[list[bytes]] = [b"*%d" % count for count in range(1024)]
+_LENGTHS: Final[list[bytes]] = [b"\r\n$%d\r\n" % length for length in range(1024)]
+
+# Results of `parse_commands` other than "stopped as asked".
+WHOLE: Final = 0
+INCOMPLETE: Final = 1
+MALFORMED: Final = 2
+
+
+def encode(effects: list[Effect]) -> bytes:
+    """The effects as one RESP payload."""
+    pieces: list[bytes] = []
+    append = pieces.append
+    counts = _COUNTS
+    lengths = _LENGTHS
+    for effect in effects:
+        if isinstance(effect, bytes):
+            append(effect)
+            continue
+        count = len(effect)
+        append(counts[count] if count < 1024 else b"*%d" % count)
+        for argument in effect:
+            length = len(argument)
+            append(lengths[length] if length < 1024 else b"\r\n$%d\r\n" % length)
+            append(argument)
+        append(b"\r\n")
+    return b"".join(pieces)
+
+
+class Header:
+    """What an annotation line says about the payload behind it."""
+
+    def __init__(self, payload_size: int, checksum: int, covered: bytes) -> None:
+        self.payload_size = payload_size
+        self.checksum = checksum
+        self.covered = covered
+
+    def checksum_of(self, payload: bytes, previous: int) -> int:
+        """The checksum that the batch has if `payload` and all before it are as written."""
+        return crc64(payload, crc64(self.covered, previous))
+
+
+def make_header(payload: bytes, previous: int) -> tuple[bytes, int]:
+    """The annotation line for `payload`, and the running checksum after it; `previous` is the one before."""
+    covered = b"#HDR:v1;len:%d;" % len(payload)
+    checksum = crc64(payload, crc64(covered, previous))
+    return b"%bchecksum:%016x;\r\n" % (covered, checksum), checksum
+
+
+def parse_header(line: bytes) -> Header | None:
+    """The header in an annotation line (with its line end), or None when it is not exactly one.
+
+    Unknown fields before `checksum` are skipped: the form leaves room for them.
+    """
+    if not line.startswith(b"#HDR:v1;len:") or not line.endswith(b";\r\n"):
+        return None
+    mark = line.find(b";checksum:")
+    if mark < 0 or len(line) != mark + 29:
+        return None
+    end = line.find(b";", 12)
+    digits = line[12:end]
+    checksum_digits = line[mark + 10 : mark + 26]
+    if not digits.isdigit() or len(digits) > 15 or not _is_hex(checksum_digits):
+        return None
+    return Header(int(digits), int(checksum_digits, 16), line[: mark + 1])
+
+
+def _is_hex(digits: bytes) -> bool:
+    return not digits.strip(b"0123456789abcdef")
+
+
+def parse_commands(
+    data: bytes, start: int, commands: list[list[bytes]], most: int, starts: list[int] | None = None
+) -> tuple[int, int]:
+    """Append up to `most` commands that lie in `data` from `start` on to `commands`.
+
+    Returns where it stopped (the start of the first item not taken) and why: WHOLE at the end of the data,
+    at an annotation or zero byte, or after `most`; INCOMPLETE when the data end inside a command;
+    MALFORMED when the bytes cannot become one. `starts`, if given, receives the offset of each command.
+    Nothing is reserved ahead of the bytes that are there.
+    """
+    size = len(data)
+    at = start
+    while at < size:
+        byte = data[at]
+        if byte != 42:  # b"*"
+            return at, WHOLE if byte == 35 or byte == 0 else MALFORMED
+        if len(commands) >= most:
+            return at, WHOLE
+        count, position = _parse_length(data, at + 1, size)
+        if position <= 0 or count < 1 or count > ARGUMENTS_LIMIT:
+            return at, INCOMPLETE if position == 0 else MALFORMED
+        argv: list[bytes] = []
+        while count > 0:
+            if position >= size:
+                return at, INCOMPLETE
+            if data[position] != 36:  # b"$"
+                return at, MALFORMED
+            length, position = _parse_length(data, position + 1, size)
+            if position <= 0 or length > BULK_LIMIT:
+                return at, INCOMPLETE if position == 0 else MALFORMED
+            end = position + length
+            if end + 2 > size:
+                return at, INCOMPLETE
+            if data[end] != 13 or data[end + 1] != 10:
+                return at, MALFORMED
+            argv.append(data[position:end])
+            position = end + 2
+            count -= 1
+        commands.append(argv)
+        if starts is not None:
+            starts.append(at)
+        at = position
+    return at, WHOLE
+
+
+def _parse_length(data: bytes, at: int, size: int) -> tuple[int, int]:
+    """The number at `at` and the position behind its line end: 0 if the data end first, -1 if malformed."""
+    number = 0
+    least = at
+    limit = at + 10
+    while at < size:
+        byte = data[at]
+        if byte == 13:
+            if at == least:
+                return 0, -1
+            if at + 1 >= size:
+                return 0, 0
+            return (number, at + 2) if data[at + 1] == 10 else (0, -1)
+        if byte < 48 or byte > 57 or at >= limit:
+            return 0, -1
+        number = number * 10 + byte - 48
+        at += 1
+    return 0, 0

@@ -1,0 +1,20 @@
+"""What recovery says when it will not load a file."""
+
+from respkv.errors import StartupError
+
+
+class DamagedFile(StartupError):
+    """A file of the data directory is not what was written; the text is the operator's one line.
+
+    `path` and `offset` say where the first wrong byte may lie, `reason` what is wrong there.
+    """
+
+    def __init__(self, path: str, offset: int, reason: str, remedy: str = "") -> None:
+        self.path = path
+        self.offset = offset
+        self.reason = reason
+        super().__init__(f"{path} is damaged at offset {offset}: {reason}{'; ' + remedy if remedy else ''}")
+
+
+class UnsupportedFile(StartupError):
+    """A file is whole as far as one can see, but holds what this version cannot read."""

@@ -1,0 +1,275 @@
+"""Reads RDB files of Redis 2.4 to 8 and Valkey 9, in steps, straight into the databases.
+
+Rule 1: every length is held against what is left of the file before memory is reserved for it.
+Rule 2: the checksum stands at the end, so keys are loaded before it is known: on an error the caller
+throws the whole target away.
+Rule 3: a value type is one row in `decoders`, a function that takes the reader; strings are read in place.
+
+Compiled: a start with a large base is this loop.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from respkv.persistence import rdb_format as rdb
+from respkv.persistence.crc64 import crc64
+from respkv.persistence.damage import DamagedFile, UnsupportedFile
+from respkv.persistence.lzf import decompress
+
+_READ_SIZE: Final = 1 << 20
+_NEWEST_REDIS_VERSION: Final = 16
+_NEWEST_VALKEY_VERSION: Final = 80
+
+
+class Database(Protocol):
+    """Receives the keys of one numbered database."""
+
+    def load(self, key: bytes, value: Any, expire_at_ms: int | None) -> object:  # noqa: ANN401 - any value type
+        """Put the key, without effects or events."""
+
+
+class Target(Protocol):
+    """Receives a data set."""
+
+    @property
+    def databases(self) -> Sequence[Database]:
+        """The databases by number."""
+
+
+Decoder = Callable[["RdbReader"], Any]
+
+
+def is_rdb(start: bytes) -> bool:
+    """True if a file with these first bytes is an RDB file."""
+    return start.startswith((b"REDIS0", b"VALKEY"))
+
+
+class RdbReader:
+    """One pass over an RDB file of `size` bytes; call `step` until it returns False.
+
+    Afterwards `position` is the offset behind the file's checksum, where a log may follow; `aux` holds
+    what the writer said about itself, `functions` the function libraries, `is_verified` whether a checksum
+    was there.
+
+    Raises (from any method): DamagedFile, UnsupportedFile, OSError.
+    """
+
+    def __init__(
+        self,
+        read_at: Callable[[int, int], bytes],
+        size: int,
+        path: str,
+        target: Target,
+        decoders: dict[int, Decoder],
+    ) -> None:
+        self.size = size
+        self.path = path
+        self.version = 0
+        self.key_count = 0
+        self.is_verified = False
+        self.aux: dict[bytes, bytes] = {}
+        self.functions: list[bytes] = []
+        self._read_at = read_at
+        self._databases = target.databases
+        self._decoders = decoders
+        self._database: Database = target.databases[0]
+        self._window = b""
+        self._window_start = 0
+        self._at = 0
+        self._crc = 0
+        self._expire_at_ms: int | None = None
+
+    @property
+    def position(self) -> int:
+        """The offset of the first byte not yet read."""
+        return self._window_start + self._at
+
+    def step(self, most: int) -> bool:
+        """Load up to `most` keys; False when the file was read to its end and its checksum fits."""
+        if self.version == 0:
+            self._read_magic()
+        while most > 0:
+            # Nothing that is read without another test below is longer than this.
+            if len(self._window) - self._at < 32:
+                self._fill(1)
+            byte = self._window[self._at]
+            self._at += 1
+            if byte == rdb.TYPE_STRING:
+                key = self.read_string()
+                value = self._read_string_value()
+                self._database.load(key, value, self._expire_at_ms)
+                self._expire_at_ms = None
+                self.key_count += 1
+                most -= 1
+            elif byte == rdb.OP_EXPIRE_MS:
+                self._expire_at_ms = int.from_bytes(self.read_bytes(8), "little", signed=True)
+            elif byte == rdb.OP_END:
+                self._finish()
+                return False
+            elif byte >= rdb.OP_SLOT_INFO:
+                self._read_opcode(byte)
+            else:
+                self._read_other(byte)
+                most -= 1
+        return True
+
+    def read_bytes(self, byte_count: int) -> bytes:
+        """The next `byte_count` bytes."""
+        start = self._at
+        end = start + byte_count
+        if end > len(self._window):
+            self._fill(byte_count)
+            start = 0
+            end = byte_count
+        self._at = end
+        return self._window[start:end]
+
+    def read_length(self) -> int:
+        """A length or count, in the form that leaves no room for an encoding."""
+        first = self.read_bytes(1)[0]
+        if first < 64:
+            return first
+        if first < 128:
+            return (first & 63) << 8 | self.read_bytes(1)[0]
+        if first == 128:
+            return int.from_bytes(self.read_bytes(4), "big")
+        if first == 129:
+            return int.from_bytes(self.read_bytes(8), "big")
+        raise self.damage("an encoding where a length should be")
+
+    def read_string(self) -> bytes:
+        """A string in any of its encodings, as bytes."""
+        window = self._window
+        at = self._at
+        if at < len(window):
+            length = window[at]
+            end = at + 1 + length
+            if length < 64 and end <= len(window):
+                self._at = end
+                return window[at + 1 : end]
+        value = self._read_string_value()
+        return value if isinstance(value, bytes) else b"%d" % value
+
+    def damage(self, reason: str) -> DamagedFile:
+        """The error that says that the file is wrong where it is being read."""
+        return DamagedFile(self.path, self.position, reason, "restore it from a copy, or run respkv check")
+
+    def _read_string_value(self) -> bytes | int:
+        """A string; an int if the file holds it as one."""
+        window = self._window
+        at = self._at
+        if len(window) - at >= 2:
+            length = window[at]
+            if length < 128:
+                at += 1
+                if length >= 64:
+                    length = (length & 63) << 8 | window[at]
+                    at += 1
+                end = at + length
+                if end <= len(window):
+                    self._at = end
+                    return window[at:end]
+                self._at = at
+                return self.read_bytes(length)
+        first = self.read_bytes(1)[0]
+        if first < 192:
+            self._at -= 1
+            return self.read_bytes(self.read_length())
+        if first == 192:
+            return int.from_bytes(self.read_bytes(1), "little", signed=True)
+        if first == 193:
+            return int.from_bytes(self.read_bytes(2), "little", signed=True)
+        if first == 194:
+            return int.from_bytes(self.read_bytes(4), "little", signed=True)
+        if first == 195:
+            packed_size = self.read_length()
+            size = self.read_length()
+            packed = self.read_bytes(packed_size)
+            try:
+                return decompress(packed, size)
+            except ValueError as error:
+                raise self.damage(str(error)) from error
+        self._at -= 1
+        raise self.damage(f"unknown string encoding {first}")
+
+    def _fill(self, least: int) -> None:
+        """Let the window start at the next byte and hold `least` bytes or more."""
+        at = self._at
+        start = self._window_start + at
+        kept = len(self._window) - at
+        if least > self.size - start:
+            raise self.damage(f"{least} bytes announced, {self.size - start} left in the file")
+        if at:
+            self._crc = crc64(self._window[:at], self._crc)
+        want = min(max(least, _READ_SIZE), self.size - start) - kept
+        more = self._read_at(start + kept, want)
+        self._window = self._window[at:] + more
+        self._window_start = start
+        self._at = 0
+        if len(self._window) < least:
+            raise self.damage("the file became shorter while it was read")
+
+    def _read_magic(self) -> None:
+        magic = self.read_bytes(9)
+        digits = magic[6:] if magic.startswith(b"VALKEY") else magic[5:]
+        newest = _NEWEST_VALKEY_VERSION if magic.startswith(b"VALKEY") else _NEWEST_REDIS_VERSION
+        if not magic.startswith((b"REDIS", b"VALKEY")) or not digits.isdigit():
+            self._at = 0
+            raise self.damage("not an RDB file")
+        self.version = int(digits)
+        if not 1 <= self.version <= newest:
+            raise UnsupportedFile(f"{self.path} is RDB version {self.version}; the newest known is {newest}")
+
+    def _read_opcode(self, opcode: int) -> None:
+        if opcode == rdb.OP_SELECT:
+            index = self.read_length()
+            if index >= len(self._databases):
+                raise UnsupportedFile(
+                    f"{self.path} has keys in database {index}; start with --databases {index + 1} or more"
+                )
+            self._database = self._databases[index]
+        elif opcode == rdb.OP_RESIZE:
+            self.read_length()
+            self.read_length()
+        elif opcode == rdb.OP_AUX:
+            name = self.read_string()
+            self.aux[name] = self.read_string()
+        elif opcode == rdb.OP_EXPIRE_S:
+            self._expire_at_ms = int.from_bytes(self.read_bytes(4), "little", signed=True) * 1000
+        elif opcode == rdb.OP_IDLE:
+            self.read_length()
+        elif opcode == rdb.OP_FREQUENCY:
+            self.read_bytes(1)
+        elif opcode == rdb.OP_FUNCTION:
+            self.functions.append(self.read_string())
+        elif opcode == rdb.OP_SLOT_INFO:
+            for _ in range(3):
+                self.read_length()
+        elif opcode == rdb.OP_MODULE_AUX:
+            raise UnsupportedFile(f"{self.path} holds data of a module, which respkv cannot read")
+        else:
+            raise UnsupportedFile(f"{self.path} holds a function of a Redis 7.0 release candidate")
+
+    def _read_other(self, kind: int) -> None:
+        """A value of a type other than string."""
+        if kind not in rdb.TYPE_NAMES and kind not in self._decoders:
+            self._at -= 1
+            raise self.damage(f"unknown type {kind}")
+        key = self.read_string()
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            name = rdb.TYPE_NAMES[kind]
+            raise UnsupportedFile(f"{self.path}: key {key[:100]!r} is a {name}, which respkv cannot read yet")
+        value = decoder(self)
+        self._database.load(key, value, self._expire_at_ms)
+        self._expire_at_ms = None
+        self.key_count += 1
+
+    def _finish(self) -> None:
+        if self.version < 5:
+            return
+        crc = crc64(self._window[: self._at], self._crc)
+        stored = int.from_bytes(self.read_bytes(8), "little")
+        self.is_verified = stored != 0
+        if stored not in (0, crc):
+            raise self.damage("the checksum of the whole file does not fit")

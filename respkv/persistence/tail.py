@@ -1,0 +1,240 @@
+"""Decides whether a log that cannot be read to its end has a torn tail or is damaged.
+
+A torn tail is what a crash leaves: the last appends, which nobody was promised, are missing in part. It
+may be cut. Damage is anything else: cutting there would destroy acknowledged writes, so only a person may
+order it.
+
+Rule 1: whatever is followed by data that can be proved whole is damage.
+Rule 2: a crash leaves prefixes, and zeros where the file grew before its data arrived (whole sectors, or
+all up to the end). What is complete, has no such zeros, and still fails its checksum was changed later:
+damage. (etcd tells the two apart in the same way.)
+Rule 3: in doubt it is damage. A refused start loses nothing.
+
+The proof in rule 1 is the running checksum: a later batch that continues it from the value which the broken
+batch's own header announces. Behind plain Redis commands, which have no checksums, a run of well-formed
+commands that begins inside the broken one counts as proof.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from respkv.persistence.batch import (
+    ANNOTATION_LIMIT,
+    BULK_LIMIT,
+    INCOMPLETE,
+    MALFORMED,
+    Header,
+    parse_commands,
+    parse_header,
+)
+from respkv.persistence.crc64 import crc64
+from respkv.persistence.log_reader import (
+    AT_END,
+    BAD_COMMAND,
+    CHECKSUM_MISMATCH,
+    READ_SIZE,
+    SHORT_ANNOTATION,
+    SHORT_COMMAND,
+    SHORT_PAYLOAD,
+    LogReader,
+    is_printable,
+)
+
+SECTOR_SIZE = 512
+_HEADER_LINE = b"\r\n#HDR:v1;len:"
+_COMMAND_START = re.compile(rb"\r\n(?=\*[1-9][0-9]{0,6}\r\n\$[1-9][0-9]{0,2}\r\n[A-Za-z])")
+_RESYNC_ATTEMPTS = 1000
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a log ends: whole, or with a tail to cut at `offset`, or damaged there."""
+
+    offset: int
+    dropped_bytes: int = 0
+    reason: str = ""
+    is_damage: bool = False
+
+
+def judge(reader: LogReader) -> Ending:
+    """What it means that `reader` stopped where it did."""
+    if reader.stop == AT_END:
+        return Ending(reader.position)
+    return _Judge(reader).judge()
+
+
+class _Judge:
+    def __init__(self, reader: LogReader) -> None:
+        self.reader = reader
+        self.offset = reader.position
+        self.size = reader.size
+        self.data_end = self._find_data_end()
+
+    def judge(self) -> Ending:
+        stop = self.reader.stop
+        header = self.reader.header
+        if self.data_end == self.offset:
+            return self._torn(f"{self.size - self.offset} zero bytes at the end")
+        if stop == SHORT_PAYLOAD and header is not None:
+            return self._judge_short_payload(header)
+        if stop == CHECKSUM_MISMATCH and header is not None:
+            return self._judge_mismatch(header)
+        first = self.reader.read_at(self.offset, 1)
+        if first == b"\0":
+            return self._judge_zeros()
+        if first == b"#" and (stop == SHORT_ANNOTATION or self._is_cut_annotation()):
+            return self._judge_short_annotation()
+        if stop == SHORT_COMMAND or (stop == BAD_COMMAND and self._is_cut_command()):
+            return self._judge_short_command()
+        return self._damage(f"{stop}: {bytes(self.reader.read_at(self.offset, 40))!r}")
+
+    def _torn(self, reason: str) -> Ending:
+        return Ending(self.offset, self.size - self.offset, reason)
+
+    def _damage(self, reason: str) -> Ending:
+        return Ending(self.offset, self.size - self.offset, reason, is_damage=True)
+
+    def _judge_short_payload(self, header: Header) -> Ending:
+        start = self.reader.payload_start
+        present = self.size - start
+        what = f"batch of {header.payload_size} bytes of which {present} are there"
+        payload = self.reader.read_at(start, present)
+        if self._length_was_changed(header, payload):
+            return self._damage(what + ", and its checksum fits another length")
+        following = self._find_proof(header.checksum)
+        if following is not None:
+            return self._damage(f"{what}, followed by a whole batch at offset {following}")
+        taken, why = parse_commands(payload[: max(0, self.data_end - start)], 0, [], present)
+        if payload[taken:].startswith(b"#HDR:v1;"):
+            return self._damage(f"{what}, followed by a batch at offset {start + taken}")
+        if why == MALFORMED and not self._has_zero_sector(self.offset, self.size):
+            return self._damage(what + ", which are not commands")
+        return self._torn(f"torn {what}")
+
+    def _judge_mismatch(self, header: Header) -> Ending:
+        what = f"checksum mismatch in a batch of {header.payload_size} bytes"
+        following = self._find_proof(header.checksum)
+        if following is not None:
+            return self._damage(f"{what}, followed by a whole batch at offset {following}")
+        if self._has_zero_sector(self.offset, self.reader.payload_start + header.payload_size):
+            return self._torn("last batch in which data never reached the disk")
+        return self._damage(what)
+
+    def _judge_zeros(self) -> Ending:
+        if next(self._headers(), None) is not None:
+            return self._damage("zero bytes, followed by a batch")
+        if not self.reader.last_was_batch and self._resyncs():
+            return self._damage("zero bytes, followed by commands")
+        return self._torn("zero bytes where the last append should be")
+
+    def _judge_short_annotation(self) -> Ending:
+        text = self.reader.read_at(self.offset, self.data_end - self.offset)
+        if is_printable(text.rstrip(b"\r")):
+            return self._torn("torn annotation")
+        return self._damage("annotation with unprintable bytes")
+
+    def _judge_short_command(self) -> Ending:
+        following = self._find_proof(self.reader.checksum)
+        if following is not None:
+            return self._damage(f"command runs over the end, yet a whole batch follows at offset {following}")
+        if self._resyncs():
+            return self._damage("command runs over the end, yet whole commands follow inside it")
+        return self._torn("torn command")
+
+    def _is_cut_annotation(self) -> bool:
+        """True if the annotation is printable and has no line end up to the zeros that end the file."""
+        length = self.data_end - self.offset
+        return (
+            self.data_end < self.size
+            and length < ANNOTATION_LIMIT
+            and b"\n" not in self.reader.read_at(self.offset, length)
+        )
+
+    def _is_cut_command(self) -> bool:
+        """True if the command is well-formed up to the zeros that end the file."""
+        length = self.data_end - self.offset
+        if self.data_end == self.size or length > 2 * BULK_LIMIT:
+            return False
+        _, why = parse_commands(self.reader.read_at(self.offset, length), 0, [], length)
+        return why == INCOMPLETE
+
+    def _find_data_end(self) -> int:
+        """The offset behind the last byte that is not zero; `offset` when there is none."""
+        end = self.size
+        while end > self.offset:
+            start = max(self.offset, end - READ_SIZE)
+            kept = self.reader.read_at(start, end - start).rstrip(b"\0")
+            if kept:
+                return start + len(kept)
+            end = start
+        return self.offset
+
+    def _has_zero_sector(self, start: int, end: int) -> bool:
+        """True if a sector of the file, as far as it lies in the range, is all zero."""
+        data = self.reader.read_at(start, end - start)
+        at = 0
+        while at < len(data):
+            step = SECTOR_SIZE - (start + at) % SECTOR_SIZE
+            if not data[at : at + step].strip(b"\0"):
+                return True
+            at += step
+        return False
+
+    def _length_was_changed(self, header: Header, payload: bytes) -> bool:
+        """True if the batch verifies with another length: the present one, or one digit put right."""
+        lengths = {len(payload)}
+        digits = str(header.payload_size)
+        for place in range(len(digits)):
+            for digit in "0123456789":
+                lengths.add(int(digits[:place] + digit + digits[place + 1 :]))
+        for length in lengths:
+            if 0 < length <= len(payload):
+                covered = header.covered.replace(b"len:%d;" % header.payload_size, b"len:%d;" % length)
+                if crc64(payload[:length], crc64(covered, self.reader.checksum)) == header.checksum:
+                    return True
+        return False
+
+    def _headers(self) -> Iterator[tuple[int, Header, bytes]]:
+        """Whatever looks like a batch behind `offset`: where, its header, its payload as far as present."""
+        at = self.offset
+        while at < self.size:
+            block = self.reader.read_at(at, READ_SIZE + ANNOTATION_LIMIT)
+            found = block.find(_HEADER_LINE)
+            while 0 <= found < READ_SIZE:
+                line_end = block.find(b"\n", found + 2, found + 2 + ANNOTATION_LIMIT)
+                header = parse_header(block[found + 2 : line_end + 1]) if line_end > 0 else None
+                if header is not None:
+                    payload_start = at + line_end + 1
+                    present = min(header.payload_size, self.size - payload_start)
+                    yield at + found + 2, header, self.reader.read_at(payload_start, present)
+                found = block.find(_HEADER_LINE, found + 2)
+            at += READ_SIZE
+
+    def _find_proof(self, announced: int) -> int | None:
+        """The offset of a later batch that continues `announced`, or the checksum of another later batch."""
+        known = {announced}
+        for offset, header, payload in self._headers():
+            if len(payload) == header.payload_size and any(
+                header.checksum_of(payload, checksum) == header.checksum for checksum in known
+            ):
+                return offset
+            known = {announced, header.checksum}
+        return None
+
+    def _resyncs(self) -> bool:
+        """True if well-formed commands begin again somewhere behind `offset`."""
+        at = self.offset
+        attempts = 0
+        while at < self.size:
+            block = self.reader.read_at(at, READ_SIZE + 64)
+            for match in _COMMAND_START.finditer(block):
+                if match.start() >= READ_SIZE or (attempts := attempts + 1) > _RESYNC_ATTEMPTS:
+                    break
+                start = at + match.end()
+                commands: list[list[bytes]] = []
+                parse_commands(self.reader.read_at(start, READ_SIZE), 0, commands, 1)
+                if commands:
+                    return True
+            at += READ_SIZE
+        return False
