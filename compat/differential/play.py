@@ -10,7 +10,8 @@ from compat.servers import Server
 from compat.wire import Connection, Reply, encode, render
 
 REPLY_TIMEOUT_S = 3.0
-QUIET_S = 0.04
+QUIET_S = 0.025
+EXTRA_S = 0.01
 PEEK_S = 0.03
 PIECE_GAP_S = 0.0003
 
@@ -118,7 +119,7 @@ class Player:
             more, closed = connection.read_until_quiet(REPLY_TIMEOUT_S)
             replies += more
         elif not closed:
-            more, closed = connection.read_until_quiet(QUIET_S)
+            more, closed = connection.read_until_quiet(QUIET_S if expected is None else EXTRA_S)
             replies += more
         return Answer(tuple(replies), closed)
 

@@ -18,13 +18,15 @@ r"""Case files: what to send, in the form one would type into redis-cli.
     !wait 20                                  milliseconds, for what only time brings about
     !close @b                                 the client hangs up
 
+Directives (`#name`) before a file's first case hold for all its cases.
+
 `{now+10}` is the time in seconds, `{now_ms+10}` in milliseconds, the same for both servers; `{a*1000}` is a
 thousand letters a.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -142,17 +144,18 @@ def fill_in(text: str, kept: Mapping[str, str], now_ms: int) -> str:
 def parse_cases(text: str, file: str) -> list[Case]:
     """All cases of a file. Raises: CaseError."""
     cases: list[Case] = []
+    defaults = Case(file, 0, "")
     for number, raw_line in enumerate(text.splitlines(), 1):
         line = raw_line.strip()
         if not line or line == "#" or line.startswith("# "):
             continue
         try:
             if line.startswith("==="):
-                cases.append(Case(file, number, line[3:].strip()))
+                cases.append(replace(defaults, line=number, title=line[3:].strip(), steps=[]))
+            elif line.startswith("#"):
+                _directive(cases[-1] if cases else defaults, line[1:])
             elif not cases:
                 raise ValueError("a case begins with === and its title")
-            elif line.startswith("#"):
-                _directive(cases[-1], line[1:])
             else:
                 cases[-1].steps.append(_step(line, number))
         except ValueError as error:
