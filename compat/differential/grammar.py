@@ -1,0 +1,191 @@
+"""The grammar that sequences are generated from: one line a command form, argument kinds by name.
+
+    WORD        itself              name        drawn from `ARGUMENTS[name]`
+    [ a | b ]   nothing, a or b     < a | b >   a or b              { a }   a, one to four times
+
+To add a type: lines here, argument kinds below. Times are chosen so that nothing expires while a sequence
+runs, except what expires at once.
+"""
+
+import re
+
+from hypothesis import strategies as st
+
+Argv = list[bytes]
+ArgvStrategy = st.SearchStrategy[Argv]
+
+
+def words(text: str) -> list[bytes]:
+    """The words of the text; `""` is the empty one."""
+    return [word.encode().replace(b'""', b"") for word in text.split()]
+
+
+INTEGERS = words("0 1 -1 2 5 10 100 -100 9223372036854775807 -9223372036854775807 -9223372036854775808")
+ODD_NUMBERS = [
+    *words('9223372036854775808 18446744073709551616 +1 01 1.0 1e2 "" abc 0x10 -0'),
+    *(b" 1", b"1 "),
+]
+KEYS = [b"k1", b"k2", b"k3", b"{t}4", b"", b"\x00\xff"]
+VALUES = [
+    *words('"" a ohmytext mynewtext 12 -7 3.5 1e3 inf nan'),
+    *(b"hello world", b"\r\n", b"\x00\x01\xfe", b"x" * 44, b"x" * 45, b"y" * 300),
+    *INTEGERS,
+    *ODD_NUMBERS,
+]
+FLOATS = [*words('0 1 0.1 -1.5 1e2 3.0e-3 inf -inf nan 1e400 abc "" 5e17 0x1p3'), b" 1"]
+
+ARGUMENTS: dict[str, st.SearchStrategy[bytes]] = {
+    "key": st.sampled_from(KEYS[:4] * 3 + KEYS),
+    "value": st.sampled_from(VALUES) | st.binary(max_size=6),
+    "int": st.sampled_from(INTEGERS * 2 + ODD_NUMBERS),
+    "float": st.sampled_from(FLOATS),
+} | {
+    name: st.sampled_from(words(text))
+    for name, text in {
+        "index": "0 1 -1 2 -2 5 -100 100 9223372036854775807 x",
+        "offset": "0 1 3 10 70 -1 536870912 x",
+        "seconds": "100 1000 0 -1 1.5 x 9223372036854775807 9223372036854775 9223370400000000",
+        "milliseconds": "100000 1000000 0 -1 x 9223372036854775807 9223372036854770000",
+        "unix-time": "9999999999 33177117420 1 0 -1 x 9223372036854775807 9223372036854775",
+        "unix-time-ms": "9999999999999 33177117420000 1 0 -1 x 9223372036854775807",
+        "db": "0 1 0 1 15 16 -1 x",
+        "pattern": 'k* * k[1-2] k[^1] ?1 \\* [ "" *4 k[2-1]',
+        "count": "1000 1000 0 -1 x",
+        "type": "string STRING list nosuch",
+        "junk": 'NX EX "" -5 foo GET KEEPTTL *',
+    }.items()
+}
+
+EXPIRE_CONDITIONS = "[ NX | XX | GT | LT | GT XX | NX GT | GT LT | LT XX ]"
+
+GRAMMARS: dict[str, str] = {
+    "strings": """
+        SET key value [ EX seconds | PX milliseconds | EXAT unix-time | PXAT unix-time-ms | KEEPTTL ]
+        SET key value [ NX | XX ] [ GET ] [ EX seconds | KEEPTTL ]
+        SET key value { junk }
+        GET key
+        GET key
+        MGET { key }
+        MSET { key value }
+        MSETNX { key value }
+        SETNX key value
+        SETEX key seconds value
+        PSETEX key milliseconds value
+        GETSET key value
+        GETDEL key
+        GETEX key [ EX seconds | PX milliseconds | EXAT unix-time | PXAT unix-time-ms ]
+        GETEX key [ PERSIST | PERSIST EX seconds | NX ]
+        APPEND key value
+        STRLEN key
+        SETRANGE key < index value | offset a | offset value >
+        GETRANGE key index index
+        SUBSTR key index index
+        INCR key
+        DECR key
+        INCRBY key int
+        DECRBY key int
+        INCRBYFLOAT key float
+        LCS key key [ LEN | IDX ] [ MINMATCHLEN int ] [ WITHMATCHLEN ]
+    """,
+    "keys": """
+        DEL { key }
+        UNLINK { key }
+        EXISTS { key }
+        TOUCH { key }
+        TYPE key
+        RENAME key key
+        RENAMENX key key
+        COPY key key [ DB db ] [ REPLACE ]
+        MOVE key db
+        SELECT < 0 | 1 | db >
+        SWAPDB < 0 1 | db db >
+        RANDOMKEY
+        KEYS pattern
+        SCAN < 0 | 0 | 0 | x | foo > [ MATCH pattern ] [ COUNT count ] [ TYPE type ]
+        DBSIZE
+        OBJECT ENCODING key
+        OBJECT REFCOUNT key
+        FLUSHDB [ ASYNC | SYNC ]
+    """,
+    "expiry": f"""
+        EXPIRE key seconds {EXPIRE_CONDITIONS}
+        PEXPIRE key milliseconds {EXPIRE_CONDITIONS}
+        EXPIREAT key unix-time {EXPIRE_CONDITIONS}
+        PEXPIREAT key unix-time-ms {EXPIRE_CONDITIONS}
+        TTL key
+        PTTL key
+        EXPIRETIME key
+        PEXPIRETIME key
+        PERSIST key
+    """,
+    "transactions": """
+        MULTI
+        MULTI
+        EXEC
+        EXEC
+        EXEC
+        DISCARD
+        WATCH { key }
+        UNWATCH
+        RESET
+        PING [ value ]
+        ECHO value
+        NOSUCHCOMMAND { value }
+    """,
+}
+
+
+def _strategy(words: list[str], at: int, closing: str) -> tuple[ArgvStrategy, int]:
+    """What stands between `at` and the closing bracket: alternatives of sequences."""
+    alternatives: list[ArgvStrategy] = []
+    parts: list[ArgvStrategy] = []
+    while True:
+        word, at = words[at] if at < len(words) else "", at + 1
+        if word in {"|", closing}:
+            alternatives.append(st.tuples(*parts).map(lambda found: [w for argv in found for w in argv]))
+            parts = []
+            if word == closing:
+                return st.one_of(alternatives), at
+        elif word == "[":
+            inner, at = _strategy(words, at, "]")
+            parts.append(st.one_of(st.just([]), inner))
+        elif word == "<":
+            inner, at = _strategy(words, at, ">")
+            parts.append(inner)
+        elif word == "{":
+            inner, at = _strategy(words, at, "}")
+            parts.append(
+                st.lists(inner, min_size=1, max_size=4).map(lambda found: [w for argv in found for w in argv])
+            )
+        elif word in ARGUMENTS:
+            parts.append(ARGUMENTS[word].map(lambda value: [value]))
+        else:
+            parts.append(st.just([word.encode()]))
+
+
+def form(line: str) -> ArgvStrategy:
+    """The strategy for one line of the grammar."""
+    return _strategy([*re.findall(r"\S+", line), "\n"], 0, "\n")[0]
+
+
+@st.composite
+def _spoiled(draw: st.DrawFn, forms: ArgvStrategy) -> Argv:
+    """A command, now and then with an argument too few, too many or wrong, or its name in small letters."""
+    argv = list(draw(forms))
+    spoil = draw(st.integers(0, 19))
+    if spoil == 0 and len(argv) > 1:
+        argv.pop()
+    elif spoil == 1:
+        argv.append(draw(ARGUMENTS["junk"]))
+    elif spoil == 2 and len(argv) > 1:
+        argv[draw(st.integers(1, len(argv) - 1))] = draw(ARGUMENTS["junk"])
+    elif spoil == 3:
+        argv[0] = argv[0].lower()
+    return argv
+
+
+def commands(families: list[str], without: frozenset[bytes] = frozenset()) -> ArgvStrategy:
+    """Commands of the named families, leaving out those named in `without`."""
+    lines = [line.strip() for family in families for line in GRAMMARS[family].splitlines() if line.strip()]
+    kept = [line for line in lines if line.split()[0].encode() not in without]
+    return _spoiled(st.sampled_from(kept).flatmap(form))
