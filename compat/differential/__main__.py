@@ -65,9 +65,7 @@ def report(case: Case, protocol: int, step: Step, answers: Iterable[tuple[str, A
     return "\n".join(lines)
 
 
-def play_case(
-    fleet: Fleet, case: Case, oracle_kind: Kind, subject_kind: Kind, tally: Tally, limit: int
-) -> None:
+def play_case(fleet: Fleet, case: Case, oracle_kind: Kind, subject_kind: Kind, tally: Tally, limit: int) -> None:
     """Play it on both in each protocol; print at most `limit` differences, since one brings on the next."""
     for protocol in case.protocols:
         oracle = fleet.get(oracle_kind, case.directives, "oracle ")
@@ -118,9 +116,7 @@ def main() -> int:
     parser.add_argument("--oracle", choices=KINDS, help="use only this oracle (default: each case's own)")
     parser.add_argument("--cases", default="*", help="glob of case files, without .txt; '' for none")
     parser.add_argument("--title", default="", help="only cases whose title contains this")
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer generated sequences (below a minute in all)"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer generated sequences (below a minute in all)")
     parser.add_argument("--examples", type=int, help="how many generated examples (0 for none)")
     parser.add_argument("--seed", type=int, default=None, help="of the generated sequences (default: random)")
     parser.add_argument("--limit", type=int, default=3, help="differences to print of one case")

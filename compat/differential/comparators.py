@@ -126,9 +126,7 @@ def command_info(oracle: Reply, subject: Reply) -> bool:
         and ours.parts[3:6] == theirs.parts[3:6]
         and all(
             unordered(a, b)
-            for a, b in zip(
-                ours.parts[2:3] + ours.parts[6:9], theirs.parts[2:3] + theirs.parts[6:9], strict=True
-            )
+            for a, b in zip(ours.parts[2:3] + ours.parts[6:9], theirs.parts[2:3] + theirs.parts[6:9], strict=True)
         )
         for ours, theirs in zip(oracle.parts, subject.parts, strict=True)
     )

@@ -182,9 +182,7 @@ def _properties(
             b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"KEYS", b"SCAN", b"RANDOMKEY", b"RESET",
         }  # fmt: skip
 
-        @given(
-            st.lists(commands(families, timeless), max_size=20), st.lists(st.integers(0, 2000), max_size=12)
-        )
+        @given(st.lists(commands(families, timeless), max_size=20), st.lists(st.integers(0, 2000), max_size=12))
         def test(argvs: list[Argv], cuts: list[int]) -> None:
             findings.examples += 1
             with Pair(oracle, subject, 2) as pair:
@@ -238,9 +236,7 @@ def run(oracle: Server, subject: Server, seed_number: int, examples: int) -> Fin
                     seed(seed_number)(limits(make(without)))()
             except (Different, FlakyFailure) as error:
                 difference = _difference_in(error)
-                findings.differences.append(
-                    f"generated {title} (seed {seed_number}), shrunk:\n{difference.text}"
-                )
+                findings.differences.append(f"generated {title} (seed {seed_number}), shrunk:\n{difference.text}")
                 if not difference.command or difference.command in without:
                     break
                 without |= {difference.command}

@@ -139,9 +139,7 @@ class Judge:
     def __init__(self) -> None:
         self._queued: dict[str, list[list[bytes]]] = {}
 
-    def same(
-        self, connection: str, argv: list[bytes], name: str | None, oracle: Reply, subject: Reply
-    ) -> bool:
+    def same(self, connection: str, argv: list[bytes], name: str | None, oracle: Reply, subject: Reply) -> bool:
         """Whether the subject's reply to `argv` will do; parts of EXEC's are judged by their own commands."""
         queue = self._queued.setdefault(connection, [])
         if oracle.kind == "+" and oracle.value == b"QUEUED":

@@ -350,9 +350,7 @@ class AppendLog:
 
     def _measure(self) -> None:
         """Take stock of the files: `base_size` is what growth is measured against."""
-        self._older_size = sum(
-            self.files.size(self.layout.path(item)) for item in self.manifest.to_load()[:-1]
-        )
+        self._older_size = sum(self.files.size(self.layout.path(item)) for item in self.manifest.to_load()[:-1])
         self.base_size = self._older_size + self._size
 
 

@@ -24,7 +24,7 @@ _NEWEST_VALKEY_VERSION: Final = 80
 class Database(Protocol):
     """Receives the keys of one numbered database."""
 
-    def load(self, key: bytes, value: Any, expire_at_ms: int | None) -> object:  # noqa: ANN401 - any value type
+    def load(self, key: bytes, value: Any, expire_at_ms: int | None) -> object:
         """Put the key, without effects or events."""
 
 

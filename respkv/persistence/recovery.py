@@ -292,9 +292,7 @@ def _source_path(layout: Layout, source: str, item: LogFile) -> str:
     return layout.snapshot_path if source == "snapshot" else layout.path(item)
 
 
-def _take_over(
-    files: FileSystem, layout: Layout, source: str, manifest: Manifest
-) -> Generator[Progress, None, None]:
+def _take_over(files: FileSystem, layout: Layout, source: str, manifest: Manifest) -> Generator[Progress, None, None]:
     """Make the old log or the snapshot the base of a multi-part log."""
     files.make_directory(layout.log_directory)
     base = manifest.to_load()[0]

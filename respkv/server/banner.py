@@ -19,9 +19,7 @@ def version(build: str) -> str:
     return f"respkv {__version__} (Redis {REDIS_VERSION} compatible), {build} build, {python}, {sys.platform}"
 
 
-def banner(
-    config: Config, build: str, addresses: Sequence[str], loaded_key_count: int, loading_s: float
-) -> str:
+def banner(config: Config, build: str, addresses: Sequence[str], loaded_key_count: int, loading_s: float) -> str:
     """Some lines, without a last line end: where the server listens, where its data is, how safe that is.
 
     Args:

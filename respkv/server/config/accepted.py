@@ -100,9 +100,7 @@ def _check_title(template: str) -> None:
 
 def _no_primary(address: str) -> None:
     if address:
-        raise BadValue(
-            "respkv does not replicate: as a replica it would take writes that its primary never sees"
-        )
+        raise BadValue("respkv does not replicate: as a replica it would take writes that its primary never sees")
 
 
 def _no_tls(port: int) -> None:
@@ -115,9 +113,7 @@ ACCEPTED: tuple[Group, ...] = (
         "Process and kernel",
         "a service manager or the kernel does this for a Python process",
         _fixed("daemonize", YesNo(), False, "1.0", "Go into the background at start."),
-        _fixed(
-            "supervised", OneOf("upstart", "systemd", "auto", "no"), "no", "3.2", "Report to a supervisor."
-        ),
+        _fixed("supervised", OneOf("upstart", "systemd", "auto", "no"), "no", "3.2", "Report to a supervisor."),
         _fixed("set-proc-title", YesNo(), True, "6.0", "Set the title that ps shows."),
         _row(
             "proc-title-template",
@@ -155,18 +151,14 @@ ACCEPTED: tuple[Group, ...] = (
         _row("ignore-warnings", Text(), "", "6.2", "Start-up warnings to pass over."),
         _fixed("locale-collate", Text("locale"), "", "7.2", "Order of strings in SORT ALPHA."),
         _hidden("use-exit-on-panic", YesNo(), False, "7.0", "Leave by exit instead of abort at a panic."),
-        _hidden(
-            "watchdog-period", COUNT, 0, "2.6", "Milliseconds after which a stuck server logs its stack."
-        ),
+        _hidden("watchdog-period", COUNT, 0, "2.6", "Milliseconds after which a stuck server logs its stack."),
     ),
     _group(
         "Threads, allocator and clock",
         "tunes how Redis's C code uses threads, jemalloc or its timer; respkv is built otherwise",
         _fixed("io-threads", Integer(1, 128), 1, "6.0", "Threads that write to sockets."),
         _fixed("io-threads-do-reads", YesNo(), False, "6.0", "Let those threads read as well."),
-        _row(
-            "max-new-connections-per-cycle", Integer(1, 1000), 10, "7.4", "Connections accepted in a round."
-        ),
+        _row("max-new-connections-per-cycle", Integer(1, 1000), 10, "7.4", "Connections accepted in a round."),
         _row("max-new-tls-connections-per-cycle", Integer(1, 1000), 1, "7.4", "The same with TLS."),
         _row("dynamic-hz", YesNo(), True, "5.0", "Raise hz with the number of clients."),
         _row("activerehashing", YesNo(), True, "2.0", "Rehash tables in idle time."),
@@ -189,12 +181,8 @@ ACCEPTED: tuple[Group, ...] = (
             "4.0",
             "Fragmentation per cent for most effort.",
         ),
-        _row(
-            "active-defrag-max-scan-fields", Integer(1, LONG_MAX), 1000, "5.0", "Fields handled in one scan."
-        ),
-        _row(
-            "active-defrag-ignore-bytes", Memory(1, LONG_MAX), 100 * MB, "4.0", "Waste that is not worth it."
-        ),
+        _row("active-defrag-max-scan-fields", Integer(1, LONG_MAX), 1000, "5.0", "Fields handled in one scan."),
+        _row("active-defrag-ignore-bytes", Memory(1, LONG_MAX), 100 * MB, "4.0", "Waste that is not worth it."),
         _row("lazyfree-lazy-eviction", YesNo(), False, "4.0", "Free evicted values in a thread."),
         _row("lazyfree-lazy-expire", YesNo(), False, "4.0", "Free expired values in a thread."),
         _row("lazyfree-lazy-server-del", YesNo(), False, "4.0", "Free overwritten values in a thread."),
@@ -294,9 +282,7 @@ ACCEPTED: tuple[Group, ...] = (
             "6.2",
             "New users' channels.",
         ),
-        _row(
-            "tracking-table-max-keys", LONG_COUNT, 1000000, "6.0", "Keys remembered for client-side caches."
-        ),
+        _row("tracking-table-max-keys", LONG_COUNT, 1000000, "6.0", "Keys remembered for client-side caches."),
         _row("hide-user-data-from-log", YesNo(), False, "7.4", "Keep keys and values out of logs."),
         _fixed("socket-mark-id", Integer(0, 2**32 - 1), 0, "7.0", "Mark sockets for packet filters."),
         _row("bind-source-addr", Text("address"), "", "7.0", "Address that outgoing connections come from."),
@@ -336,9 +322,7 @@ ACCEPTED: tuple[Group, ...] = (
         ),
         _row("replica-priority", COUNT, 100, "2.6", "Rank for Sentinel.", "slave-priority"),
         _row("replica-announced", YesNo(), True, "6.2", "Let Sentinel show this replica."),
-        _row(
-            "replica-announce-ip", Text("address"), "", "3.2.2", "Address to announce.", "slave-announce-ip"
-        ),
+        _row("replica-announce-ip", Text("address"), "", "3.2.2", "Address to announce.", "slave-announce-ip"),
         _row("replica-announce-port", PORT, 0, "3.2.2", "Port to announce.", "slave-announce-port"),
         _row(
             "replica-ignore-disk-write-errors",
@@ -408,9 +392,7 @@ ACCEPTED: tuple[Group, ...] = (
         _row("cluster-require-full-coverage", YesNo(), True, "3.0", "Serve only with all slots."),
         _row("cluster-allow-reads-when-down", YesNo(), False, "6.0", "Serve reads when down."),
         _row("cluster-allow-pubsubshard-when-down", YesNo(), True, "7.0", "Serve shard channels when down."),
-        _row(
-            "cluster-link-sendbuf-limit", Memory(0, ULONG_MAX), 0, "7.0", "Bytes buffered for another node."
-        ),
+        _row("cluster-link-sendbuf-limit", Memory(0, ULONG_MAX), 0, "7.0", "Bytes buffered for another node."),
         _row("cluster-announce-ip", Text("address"), "", "4.0", "Address to announce."),
         _row("cluster-announce-port", PORT, 0, "4.0", "Port to announce."),
         _row("cluster-announce-tls-port", PORT, 0, "6.2", "TLS port to announce."),
@@ -436,17 +418,13 @@ ACCEPTED: tuple[Group, ...] = (
         "TLS",
         "there is no TLS yet",
         _row("tls-port", PORT, 0, "6.0", "TCP port for TLS.", check=_no_tls),
-        _row(
-            "tls-auth-clients", OneOf("no", "yes", "optional"), "yes", "6.0", "Ask clients for certificates."
-        ),
+        _row("tls-auth-clients", OneOf("no", "yes", "optional"), "yes", "6.0", "Ask clients for certificates."),
         _row("tls-cert-file", Text("path"), "", "6.0", "The server's certificate."),
         _row("tls-key-file", Text("path"), "", "6.0", "Its key."),
         _row("tls-key-file-pass", Text("password"), "", "6.2", "Password of the key.", sensitive=True),
         _row("tls-client-cert-file", Text("path"), "", "6.2", "Certificate as a client."),
         _row("tls-client-key-file", Text("path"), "", "6.2", "Key as a client."),
-        _row(
-            "tls-client-key-file-pass", Text("password"), "", "6.2", "Password of that key.", sensitive=True
-        ),
+        _row("tls-client-key-file-pass", Text("password"), "", "6.2", "Password of that key.", sensitive=True),
         _row("tls-ca-cert-file", Text("path"), "", "6.0", "Trusted authorities."),
         _row("tls-ca-cert-dir", Text("path"), "", "6.0", "Folder of trusted authorities."),
         _row("tls-dh-params-file", Text("path"), "", "6.0", "Diffie-Hellman parameters."),

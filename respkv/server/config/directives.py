@@ -74,9 +74,7 @@ class Network(Values):
     tcp_keepalive = Directive(
         Integer(0, INT_MAX), 300, "Seconds of silence before the kernel probes a peer; 0 never.", since="2.6"
     )
-    timeout = Directive(
-        Integer(0, INT_MAX), 0, "Close a client after so many idle seconds; 0 never.", since="1.0"
-    )
+    timeout = Directive(Integer(0, INT_MAX), 0, "Close a client after so many idle seconds; 0 never.", since="1.0")
 
 
 class Durability(Values):
@@ -192,9 +190,7 @@ class MemoryLimits(Values):
         "Bytes (or per cent of maxmemory) for all clients' buffers; 0 is no limit.",
         since="7.0",
     )
-    lfu_log_factor = Directive(
-        Integer(0, INT_MAX), 10, "How slowly the access counter of a key grows.", since="4.0"
-    )
+    lfu_log_factor = Directive(Integer(0, INT_MAX), 10, "How slowly the access counter of a key grows.", since="4.0")
     lfu_decay_time = Directive(
         Integer(0, INT_MAX), 1, "Minutes without access that halve a key's access counter.", since="4.0"
     )
@@ -209,9 +205,7 @@ class Clients(Values):
     maxclients = Directive(Integer(1, UINT_MAX), 10000, "Connections at a time.", since="1.0", common=True)
     client_output_buffer_limit = Directive(
         ClientOutputLimits(),
-        OutputLimits(
-            OutputLimit(0, 0, 0), OutputLimit(256 * MB, 64 * MB, 60), OutputLimit(32 * MB, 8 * MB, 60)
-        ),
+        OutputLimits(OutputLimit(0, 0, 0), OutputLimit(256 * MB, 64 * MB, 60), OutputLimit(32 * MB, 8 * MB, 60)),
         "Bytes of replies that may wait for a client: at once, or over some seconds.",
         since="2.6",
     )
@@ -300,9 +294,7 @@ class Watching(Values):
 class Process(Values):
     """The process."""
 
-    databases = Directive(
-        Integer(1, INT_MAX), 16, "Number of databases.", since="1.0", mutable=False, common=True
-    )
+    databases = Directive(Integer(1, INT_MAX), 16, "Number of databases.", since="1.0", mutable=False, common=True)
     hz = Directive(
         Integer(0, INT_MAX, clamp=(1, 500)), 10, "Rounds of background work a second, 1 to 500.", since="2.8"
     )
@@ -310,12 +302,8 @@ class Process(Values):
     shutdown_timeout = Directive(
         Integer(0, INT_MAX), 10, "Seconds that a shutdown waits for clients and replicas.", since="7.0"
     )
-    shutdown_on_sigint = Directive(
-        ShutdownOptions(), (), "SHUTDOWN's options when SIGINT comes.", since="7.0"
-    )
-    shutdown_on_sigterm = Directive(
-        ShutdownOptions(), (), "SHUTDOWN's options when SIGTERM comes.", since="7.0"
-    )
+    shutdown_on_sigint = Directive(ShutdownOptions(), (), "SHUTDOWN's options when SIGINT comes.", since="7.0")
+    shutdown_on_sigterm = Directive(ShutdownOptions(), (), "SHUTDOWN's options when SIGTERM comes.", since="7.0")
 
 
 class Directives(Network, Durability, Snapshots, MemoryLimits, Clients, Security, Watching, Process):

@@ -349,20 +349,14 @@ class SavePoints(Kind[tuple[tuple[int, int], ...]]):
     usage = "seconds changes ..."
     several = True
 
-    def parse(
-        self, words: Sequence[bytes], current: tuple[tuple[int, int], ...]
-    ) -> tuple[tuple[int, int], ...]:
+    def parse(self, words: Sequence[bytes], current: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
         """See `Kind.parse`."""
         if list(words) == [b""]:
             return ()
         numbers = [read_loose_integer(word) for word in words]
         points: list[tuple[int, int]] = []
         for seconds, changes in zip(numbers[::2], numbers[1::2], strict=False):
-            if (
-                seconds is None
-                or changes is None
-                or not (1 <= seconds <= LONG_MAX and 0 <= changes <= INT_MAX)
-            ):
+            if seconds is None or changes is None or not (1 <= seconds <= LONG_MAX and 0 <= changes <= INT_MAX):
                 break
             points.append((seconds, changes))
         if len(points) * 2 != len(numbers):

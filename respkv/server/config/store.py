@@ -50,11 +50,11 @@ class Config(Directives):
             except BadValue as error:
                 raise ValueError(f"{name} {text}: {error}") from None
 
-    def get(self, name: str) -> Any:  # noqa: ANN401 (typed access goes by attribute)
+    def get(self, name: str) -> Any:
         """The value of the directive `name` (or alias)."""
         return self._values[ENTRIES[name.lower().encode()].name]
 
-    def default(self, name: str) -> Any:  # noqa: ANN401
+    def default(self, name: str) -> Any:
         """The value of the directive `name` where nobody sets it."""
         return self._defaults[ENTRIES[name.lower().encode()].name]
 
