@@ -3,28 +3,125 @@
 import socket
 from collections import deque
 
+from respkv.resp.writer import error_line
 from respkv.server.session import Session
+
+RECEIVE_BYTES = 64 * 1024
+LARGE_RECEIVE_BYTES = 1024 * 1024
+"""How much is received at once: what a turn gives each client, and what one gets that sends a large value."""
 
 
 class Held:
-    """Output that may leave once batch `lsn` is durable."""
+    """Output with `replies` replies that may leave once batch `lsn` is durable."""
 
-    def __init__(self, lsn: int, data: bytes) -> None:
+    def __init__(self, lsn: int, data: bytes, replies: int) -> None:
         self.lsn = lsn
         self.data = data
+        self.replies = replies
 
 
 class Connection:
-    """One client: `sock` is non-blocking, `fd` its number."""
+    """One client of the pump: `sock` is non-blocking, `fd` its number."""
 
     def __init__(self, sock: socket.socket, session: Session) -> None:
         self.sock = sock
         self.fd = sock.fileno()
-        self.recv = sock.recv
-        self.send = sock.send
+        self._recv = sock.recv
+        self._send = sock.send
         self.session = session
         # Output that waits for the disk, in order; and output that waits for the client to read.
         self.held: deque[Held] = deque()
-        self.unsent = b""
-        # Whether the poller watches for room to send.
-        self.wants_write = False
+        self._unsent: deque[memoryview] = deque()
+        self.unsent_bytes = 0
+        # When the soft limit of unsent output was first passed, unix ms; 0 while it is not.
+        self.over_soft_limit_ms = 0
+        # What the poller watches for.
+        self.watches_write = False
+        self.watches_read = True
+        # The peer is gone, or must be.
+        self.broken = False
+        self._answered = 0
+
+    def receive(self) -> None:
+        """Take what has arrived and run what it completes."""
+        session = self.session
+        try:
+            data = self._recv(
+                RECEIVE_BYTES if session.reader.pending_bytes() < RECEIVE_BYTES else LARGE_RECEIVE_BYTES
+            )
+        except BlockingIOError:
+            return
+        except OSError:
+            self.broken = True
+            return
+        if not data:
+            self.broken = True
+            return
+        session.receive(data)
+
+    def answer(self, durable: int) -> None:
+        """Send the session's output, or hold it until its batch is durable."""
+        session = self.session
+        if not session.out:
+            return
+        data = session.take_output()
+        if self.held or session.wait_lsn > durable:
+            self.held.append(Held(session.wait_lsn, data, session.commands - self._answered))
+        else:
+            self.send(data)
+        self._answered = session.commands
+
+    def release(self, durable: int) -> bool:
+        """Send held output up to batch `durable`; whether more is held."""
+        held = self.held
+        while held and held[0].lsn <= durable:
+            self.send(held.popleft().data)
+        return len(held) > 0
+
+    def refuse_held(self, message: bytes) -> None:
+        """Answer all that is held with the error `message`: it could not be made durable."""
+        for held in self.held:
+            self.send(error_line(message) * held.replies)
+        self.held.clear()
+
+    def send(self, data: bytes) -> None:
+        """Send now what the socket takes, keep the rest."""
+        if self._unsent:
+            self._keep(memoryview(data))
+            return
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.broken = True
+            return
+        if sent < len(data):
+            self._keep(memoryview(data)[sent:])
+
+    def send_unsent(self) -> None:
+        """The socket has room again."""
+        unsent = self._unsent
+        try:
+            while unsent:
+                part = unsent[0]
+                sent = self._send(part)
+                self.unsent_bytes -= sent
+                if sent < len(part):
+                    unsent[0] = part[sent:]
+                    break
+                unsent.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.broken = True
+        self.session.unsent_bytes = self.unsent_bytes
+
+    def is_finished(self) -> bool:
+        """Whether the connection can be closed: it broke, or said all that it had to before its end."""
+        return self.broken or (self.session.closing and not self.held and not self._unsent)
+
+    def _keep(self, part: memoryview) -> None:
+        self._unsent.append(part)
+        self.unsent_bytes += len(part)
+        self.session.unsent_bytes = self.unsent_bytes

@@ -27,6 +27,9 @@ class Server:
         self.errors: dict[bytes, int] = {}
         self.slow_ns = 10_000_000
         self.last_session_number = 0
+        # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
+        # ones. Whoever owns the connections drains it at the end of each turn.
+        self.ready: list[Session] = []
 
     def open_session(self, address: str, local_address: str) -> Session:
         """A session for a new connection."""
@@ -39,6 +42,17 @@ class Server:
         """The connection of `session` has ended."""
         session.close()
         self.sessions.pop(session.number, None)
+
+    def set_gate(self, bit: int, on: bool) -> None:
+        """Set or clear a reason to look closer, for all sessions that are and that will be."""
+        self.gate = self.gate | bit if on else self.gate & ~bit
+        for session in self.sessions.values():
+            session.set_gate(bit, on)
+
+    def forget_command(self) -> None:
+        """A command ended by an unexpected exception: what it changed is propagated no further."""
+        self.engine.dirty = 0
+        self.engine.replacement = None
 
     def count_error(self, code: bytes) -> None:
         """Count an error reply for INFO errorstats."""

@@ -1,0 +1,117 @@
+"""Between the engine and the log: when effects are written, when the disk is waited for, and by whom.
+
+One turn of the pump (or one request of a portable client) ends with `write`: its effects become one batch, LSN for LSN
+the batch that the engine numbered. Under `appendfsync always` replies that wrote, or saw what is not yet durable, are
+held until `engine.durable` has reached their LSN; everyone else goes on.
+
+When the log fails, the gate's disk bit makes the server refuse writes; `recover` is called now and then and clears it
+once everything in memory is safe again.
+"""
+
+from respkv.commands.flags import GATE_DISK
+from respkv.engine.engine import UNSYNCED
+from respkv.persistence.aof import ALWAYS, FAILED, OK, POISONED, AppendLog
+from respkv.server.server import Server
+
+
+class Durability:
+    """The log's side of a server; without a log (`appendonly no`) nothing waits."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.engine = server.engine
+        self.log: AppendLog | None = None
+        # Whether replies wait for the disk.
+        self.holds = False
+        self.failed = False
+
+    def attach(self, log: AppendLog) -> None:
+        """From now on effects go to `log`."""
+        engine = self.engine
+        self.log = log
+        engine.effects.clear()
+        engine.effects_db = -1
+        engine.batch = log.lsn + 1
+        engine.logging = True
+        self.follow_policy()
+
+    def detach(self) -> None:
+        """From now on nothing is logged; whoever waits is let go."""
+        self.log = None
+        self.engine.logging = False
+        self.engine.effects.clear()
+        self.engine.made_durable(self.engine.batch)
+        self.follow_policy()
+        self._set_failed(False)
+
+    def follow_policy(self) -> None:
+        """Act on the log's `appendfsync`: only `always` makes replies wait."""
+        log = self.log
+        self.holds = log is not None and log.policy == ALWAYS
+        self.engine.set_alert(UNSYNCED, self.holds)
+        if log is not None:
+            self.engine.made_durable(log.durable_lsn if self.holds else log.lsn)
+
+    def write(self) -> None:
+        """Write the effects so far as one batch."""
+        engine = self.engine
+        log = self.log
+        if log is None:
+            engine.effects.clear()
+            return
+        effects = engine.take_effects()
+        log.append(effects)
+        if log.state != OK:
+            self._set_failed(True)
+        elif not self.holds:
+            engine.durable = log.lsn
+            if log.must_delay_writes:
+                log.sync_now()
+
+    def sync_now(self) -> None:
+        """Wait for the disk here."""
+        log = self.log
+        if log is not None:
+            log.sync_now()
+            self._take_over(log)
+
+    def sync_soon(self) -> None:
+        """Let the sync thread wait for the disk; `collect` when the log's wake-up descriptor is readable."""
+        if self.log is not None and not self.log.is_sync_in_flight:
+            self.log.request_sync()
+
+    def collect(self) -> None:
+        """Take the sync thread's results over."""
+        log = self.log
+        if log is not None:
+            log.collect()
+            self._take_over(log)
+
+    def retry(self) -> None:
+        """Where a write failed, try it again."""
+        log = self.log
+        if log is not None and log.state == FAILED and log.retry():
+            if self.holds:
+                log.sync_now()
+            self._take_over(log)
+
+    def is_poisoned(self) -> bool:
+        """Whether only a new base and increment lead out."""
+        return self.log is not None and self.log.state == POISONED
+
+    def take_over_state(self) -> None:
+        """Act on a log whose state somebody else changed (a new base, a rotation)."""
+        if self.log is not None:
+            self._take_over(self.log)
+
+    def _take_over(self, log: AppendLog) -> None:
+        self.engine.made_durable(log.durable_lsn if self.holds else log.lsn)
+        if log.state != OK:
+            self._set_failed(True)
+        elif self.failed:
+            self._set_failed(False)
+
+    def _set_failed(self, failed: bool) -> None:
+        if failed != self.failed:
+            self.failed = failed
+            self.server.set_gate(GATE_DISK, failed)

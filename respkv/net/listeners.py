@@ -1,0 +1,174 @@
+"""The sockets that the server listens on, and who is let in.
+
+Addresses are those of `bind`: `*` and `-::*` are all of IPv4 and of IPv6, a leading `-` means that the address may be
+missing on this machine.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import stat
+import sys
+from collections.abc import Callable
+
+from respkv.errors import StartupError
+from respkv.server.config import Config
+
+logger = logging.getLogger(__name__)
+
+ACCEPTS_PER_TURN = 1000
+
+_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
+
+
+class Listener:
+    """One listening socket; `path` is set for a Unix socket. `name` is what a client would connect to."""
+
+    def __init__(self, sock: socket.socket, name: str, path: str = "") -> None:
+        self.sock = sock
+        self.name = name
+        self.path = path
+
+    def accept(self) -> tuple[socket.socket, str, bool] | None:
+        """A client that waits: its non-blocking socket, its address, and whether it is of this machine; or None."""
+        try:
+            sock, address = self.sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return None
+        sock.setblocking(False)
+        if self.path:
+            return sock, f"{self.path}:0", True
+        host, port = address[0], address[1]
+        # Replies are whole: there is nothing that Nagle's algorithm could collect.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock, format_address(host, port), is_loopback(host)
+
+    def close(self) -> None:
+        """Listen no more; a Unix socket's path goes too."""
+        self.sock.close()
+        if self.path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+
+def open_listeners(config: Config) -> list[Listener]:
+    """All sockets that `config` asks for.
+
+    Raises: StartupError, naming the address, after closing those that were open already.
+    """
+    listeners: list[Listener] = []
+    try:
+        if config.port:
+            for address in config.bind:
+                listener = _listen_tcp(address, config.port, config.tcp_backlog)
+                if listener is not None:
+                    listeners.append(listener)
+            if config.bind and not listeners:
+                raise StartupError(f"none of the addresses of bind can be listened on: {' '.join(config.bind)}")
+        if config.unixsocket:
+            listeners.append(_listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
+    except StartupError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def format_address(host: str, port: int) -> str:
+    """`host:port` as Redis shows it, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a numeric address is this machine's own loopback."""
+    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
+
+
+def set_keepalive(sock: socket.socket, seconds: int) -> None:
+    """Let the kernel probe a silent peer after `seconds` (`tcp-keepalive`); not at all for 0."""
+    if seconds <= 0 or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # As Redis: probes every third of the time, the peer is gone after three.
+    for option, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def serve_listener(listener: Listener, admit: Callable[[socket.socket, str, str, bool], None]) -> None:
+    """Accept whoever waits at `listener` and hand them to `admit`: socket, address, own address, whether local."""
+    for _ in range(ACCEPTS_PER_TURN):
+        try:
+            accepted = listener.accept()
+        except OSError as error:
+            # Out of descriptors, say: whoever is connected goes on, and who waits is tried again.
+            logger.warning("cannot accept a client: %s", error.strerror)
+            return
+        if accepted is None:
+            return
+        sock, address, is_local = accepted
+        admit(sock, address, own_address(sock, listener), is_local)
+
+
+def own_address(sock: socket.socket, listener: Listener) -> str:
+    """The end of the connection that is ours, as `laddr` of CLIENT LIST."""
+    if listener.path:
+        return f"{listener.path}:0"
+    try:
+        name = sock.getsockname()
+    except OSError:
+        return ""
+    return format_address(name[0], name[1])
+
+
+def _listen_tcp(address: str, port: int, backlog: int) -> Listener | None:
+    may_be_absent = address.startswith("-")
+    host = address.removeprefix("-")
+    is_ipv6 = ":" in host
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    bound = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+    sock: socket.socket | None = None
+    try:
+        if not is_ipv6:
+            family, _, _, _, found = socket.getaddrinfo(bound, port, type=socket.SOCK_STREAM)[0]
+            bound = str(found[0])
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((bound, port))
+        sock.listen(backlog)
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        if may_be_absent and (error.errno in _ABSENT or isinstance(error, socket.gaierror)):
+            return None
+        shown = format_address(bound, port)
+        if error.errno == errno.EADDRINUSE:
+            raise StartupError(f"{shown} is in use by another program; choose a port with --port") from None
+        raise StartupError(f"cannot listen on {shown}: {error.strerror}") from None
+    sock.setblocking(False)
+    return Listener(sock, format_address(bound, sock.getsockname()[1]))
+
+
+def _listen_unix(path: str, permissions: int, backlog: int) -> Listener:
+    if not hasattr(socket, "AF_UNIX"):
+        raise StartupError("this platform has no Unix sockets; leave unixsocket empty")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # A socket left by a killed server is in the way; any other file there is not ours to remove.
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                os.unlink(path)
+        sock.bind(path)
+        if permissions:
+            os.chmod(path, permissions)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise StartupError(f"cannot listen on the Unix socket {path}: {error.strerror or error}") from None
+    sock.setblocking(False)
+    return Listener(sock, path, path)

@@ -1,0 +1,113 @@
+"""The set of client sockets that the pump waits on: epoll where there is one, kqueue elsewhere, or none (Windows).
+
+Both answer with pairs of file descriptor and mask. Trio waits for the set's own descriptor, so that its cost is paid
+once a turn, not once a request: 31,000 against 88,000 requests a second at depth 1 (docs/adr/0002).
+"""
+
+import select
+import sys
+from typing import Protocol
+
+READ = 0x001
+WRITE = 0x004
+ENDED = 0x008 | 0x010 | 0x2000
+"""An error, a hang-up, or the peer's end of sending (EPOLLERR, EPOLLHUP, EPOLLRDHUP)."""
+
+_PARKED = 0x2000
+
+
+class Poller(Protocol):
+    """What the pump needs of a set."""
+
+    def fileno(self) -> int:
+        """The set's own descriptor, readable while anything in it is ready."""
+
+    def add(self, fd: int) -> None:
+        """Watch `fd` for reading."""
+
+    def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+        """Watch `fd` for just that; with neither, for its end alone where the system can."""
+
+    def remove(self, fd: int) -> None:
+        """Forget `fd`, before it is closed."""
+
+    def poll(self) -> list[tuple[int, int]]:
+        """What is ready now, without waiting."""
+
+    def close(self) -> None:
+        """Let go of the set."""
+
+
+def make_poller() -> Poller | None:
+    """A set for this platform, or None where each client has to be a task of its own."""
+    if sys.platform == "linux":
+        return EpollPoller()
+    if hasattr(select, "kqueue"):
+        return KqueuePoller()
+    return None
+
+
+if sys.platform == "linux":
+
+    class EpollPoller:
+        """Linux: level-triggered."""
+
+        def __init__(self) -> None:
+            self._epoll = select.epoll()
+
+        def fileno(self) -> int:
+            return self._epoll.fileno()
+
+        def add(self, fd: int) -> None:
+            self._epoll.register(fd, READ)
+
+        def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+            self._epoll.modify(fd, (READ if reads else _PARKED) | (WRITE if writes else 0))
+
+        def remove(self, fd: int) -> None:
+            self._epoll.unregister(fd)
+
+        def poll(self) -> list[tuple[int, int]]:
+            return self._epoll.poll(0)
+
+        def close(self) -> None:
+            self._epoll.close()
+
+
+if sys.platform != "win32" and sys.platform != "linux":
+
+    class KqueuePoller:
+        """macOS and the BSDs."""
+
+        def __init__(self) -> None:
+            self._kqueue = select.kqueue()
+            self._watched: dict[int, int] = {}
+
+        def fileno(self) -> int:
+            return self._kqueue.fileno()
+
+        def add(self, fd: int) -> None:
+            self._watched[fd] = 0
+            self.change(fd, reads=True, writes=False)
+
+        def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+            wanted = (READ if reads else 0) | (WRITE if writes else 0)
+            changes = []
+            for bit, kind in ((READ, select.KQ_FILTER_READ), (WRITE, select.KQ_FILTER_WRITE)):
+                if (wanted ^ self._watched[fd]) & bit:
+                    action = select.KQ_EV_ADD if wanted & bit else select.KQ_EV_DELETE
+                    changes.append(select.kevent(fd, kind, action))
+            self._watched[fd] = wanted
+            if changes:
+                self._kqueue.control(changes, 0)
+
+        def remove(self, fd: int) -> None:
+            self.change(fd, reads=False, writes=False)
+            del self._watched[fd]
+
+        def poll(self) -> list[tuple[int, int]]:
+            events = self._kqueue.control(None, max(1, len(self._watched)), 0)
+            return [(event.ident, READ if event.filter == select.KQ_FILTER_READ else WRITE) for event in events]
+
+        def close(self) -> None:
+            self._kqueue.close()

@@ -1,0 +1,130 @@
+"""The portable way to serve clients: an ordinary Trio task each, on the same session object.
+
+Used where there is neither epoll nor kqueue, and for transports that are not plain sockets. Costs about three times as
+much a request as the pump at depth 1; the difference shrinks with pipelining.
+"""
+
+import logging
+
+import trio
+
+from respkv.engine.clock import unix_ms
+from respkv.errors import ReplyError
+from respkv.net.connection import RECEIVE_BYTES
+from respkv.net.durability import Durability
+from respkv.resp.writer import error_line
+from respkv.server.server import Server
+from respkv.server.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+class PortableClients:
+    """All clients that are tasks of `nursery`."""
+
+    def __init__(self, server: Server, durability: Durability, nursery: trio.Nursery) -> None:
+        self.server = server
+        self.engine = server.engine
+        self.durability = durability
+        self.nursery = nursery
+        self._tasks: dict[int, _Task] = {}
+        # Tasks that wait for the disk.
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def admit(self, stream: trio.abc.Stream, session: Session) -> None:
+        """Serve a new client."""
+        task = _Task(stream, session)
+        self._tasks[session.number] = task
+        self.nursery.start_soon(self._serve, task)
+
+    def finish(self) -> None:
+        """End a turn: log what was done, wake whoever became ready."""
+        while self.server.ready:
+            task = self._tasks.get(self.server.ready.pop().number)
+            if task is not None:
+                task.wake.set()
+                if task.session.closing:
+                    task.scope.cancel()
+        if self.engine.effects:
+            self.durability.write()
+
+    def collect(self) -> None:
+        """The sync thread has results: let go whose batch is durable."""
+        self.durability.collect()
+        self._waiting.unpark_all()
+
+    def close_all(self) -> None:
+        """End all connections."""
+        for task in self._tasks.values():
+            task.scope.cancel()
+
+    async def _serve(self, task: "_Task") -> None:
+        session = task.session
+        try:
+            with task.scope:
+                await self._converse(task)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the client is gone, which is its own affair
+        finally:
+            self.server.close_session(session)
+            del self._tasks[session.number]
+            with trio.move_on_after(1) as cleanup:
+                cleanup.shield = True
+                await trio.aclose_forcefully(task.stream)
+
+    async def _converse(self, task: "_Task") -> None:
+        session = task.session
+        while not session.closing:
+            data = await task.stream.receive_some(RECEIVE_BYTES)
+            if not data:
+                return
+            self.engine.now_ms = unix_ms()
+            answered = session.commands
+            self._guarded(session, bytes(data))
+            self.finish()
+            await self._answer(task, session.commands - answered)
+            while session.parked:
+                await task.wake.wait()
+                task.wake = trio.Event()
+                self.engine.now_ms = unix_ms()
+                answered = session.commands
+                self._guarded(session, None)
+                self.finish()
+                await self._answer(task, session.commands - answered)
+
+    def _guarded(self, session: Session, data: bytes | None) -> None:
+        """Run requests (or go on after parking); a fault of ours ends this client alone."""
+        try:
+            if data is None:
+                session.resume()
+            else:
+                session.receive(data)
+        except Exception:
+            logger.exception("a command failed unexpectedly; its client is disconnected")
+            self.server.forget_command()
+            session.write_error(ReplyError(b"ERR internal error"))
+            session.closing = True
+
+    async def _answer(self, task: "_Task", replies: int) -> None:
+        session = task.session
+        if not session.out:
+            return
+        output = session.take_output()
+        while session.wait_lsn > self.engine.durable:
+            if self.durability.failed:
+                output = error_line(self.server.disk_error()) * replies
+                break
+            self.durability.sync_soon()
+            await self._waiting.park()
+        await task.stream.send_all(output)
+
+
+class _Task:
+    """What belongs to one client's task."""
+
+    def __init__(self, stream: trio.abc.Stream, session: Session) -> None:
+        self.stream = stream
+        self.session = session
+        self.scope = trio.CancelScope()
+        # Set when a parked session may go on.
+        self.wake = trio.Event()

@@ -1,0 +1,221 @@
+"""A running server: its sockets, its data directory, its background work, from start to a clean end.
+
+    run -- listen -- lock and load the data -- serve -- (signal, SHUTDOWN) -- close the log -- exit code
+
+Tasks of the nursery: the pump (or a task a client, see `respkv.net.portable`), the clock work of `_tick` ten times a
+second, the sweeper, the signals. Loading is a task too, so that clients get LOADING errors instead of silence.
+"""
+
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+
+import trio
+
+import respkv.commands.all
+import respkv.server.commands.all  # noqa: F401  (both fill the table of commands)
+from respkv.build import BUILD
+from respkv.commands.flags import GATE_LOADING
+from respkv.engine.clock import unix_ms
+from respkv.engine.keyspace import open_engine
+from respkv.net.durability import Durability
+from respkv.net.listeners import Listener, open_listeners, serve_listener, set_keepalive
+from respkv.net.poller import make_poller
+from respkv.net.portable import PortableClients
+from respkv.net.pump import Pump
+from respkv.net.storage import Storage
+from respkv.server.banner import banner
+from respkv.server.config import Config
+from respkv.server.server import Server
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.1
+
+PROGRESS_S = 2.0
+"""How often a load says how far it is."""
+
+PROTECTED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the"
+    b" default user. In this mode connections are only accepted from the loopback interface. If you want to connect"
+    b" from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode"
+    b" sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the"
+    b" same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so."
+    b" Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by"
+    b" editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the"
+    b" server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no'"
+    b" option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above"
+    b" things in order for the server to start accepting connections from the outside.\r\n"
+)
+
+
+def run(config: Config) -> int:
+    """Serve as `config` says until stopped; the process's exit code.
+
+    Raises: StartupError.
+    """
+    service = Service(config)
+    listeners = open_listeners(config)
+    try:
+        service.storage.lock()
+        # Values are no garbage cycles, and a full collection over a million objects stops everyone for 70 ms.
+        gc.disable()
+        return trio.run(service.main, listeners)
+    finally:
+        for listener in listeners:
+            listener.close()
+        service.storage.unlock()
+
+
+class Service:
+    """One server in this process."""
+
+    def __init__(self, config: Config, *, portable: bool = False) -> None:
+        self.config = config
+        self.engine = open_engine(config.databases)
+        self.engine.now_ms = unix_ms()
+        self.server = Server(self.engine)
+        self.durability = Durability(self.server)
+        self.storage = Storage(config, self.server, self.durability)
+        self.exit_code = 0
+        self._portable = portable
+        self._pump: Pump | None = None
+        self._clients: PortableClients | None = None
+        self._stop = trio.Event()
+
+    async def main(self, listeners: list[Listener]) -> int:
+        """Serve clients of `listeners` until stopped; the exit code."""
+        poller = None if self._portable else make_poller()
+        async with trio.open_nursery() as nursery:
+            self.server.set_gate(GATE_LOADING, True)
+            if poller is None:
+                self._clients = PortableClients(self.server, self.durability, nursery)
+                for listener in listeners:
+                    nursery.start_soon(self._accept_portably, listener)
+            else:
+                self._pump = Pump(self.server, self.durability, poller)
+                for listener in listeners:
+                    self._listen(self._pump, listener)
+                nursery.start_soon(self._run_pump, self._pump)
+            nursery.start_soon(self._watch_signals)
+            started_s = time.monotonic()
+            await self._load()
+            loading_s = time.monotonic() - started_s
+            self._attach_log(nursery)
+            self.server.set_gate(GATE_LOADING, False)
+            names = [listener.name for listener in listeners]
+            count = sum(db.size() for db in self.engine.databases)
+            print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
+            nursery.start_soon(self._tick_forever)
+            await self._stop.wait()
+            nursery.cancel_scope.cancel()
+        self._end()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Let `main` end."""
+        self._stop.set()
+
+    # Clients
+
+    def _listen(self, pump: Pump, listener: Listener) -> None:
+        def admit(sock: socket.socket, address: str, own: str, is_local: bool) -> None:
+            if self._lets_in(sock, is_local):
+                pump.admit(sock, self.server.open_session(address, own))
+
+        pump.watch(listener.sock.fileno(), lambda: serve_listener(listener, admit))
+
+    async def _accept_portably(self, listener: Listener) -> None:
+        clients = self._clients
+        assert clients is not None
+
+        def admit(sock: socket.socket, address: str, own: str, is_local: bool) -> None:
+            if self._lets_in(sock, is_local):
+                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+                clients.admit(stream, self.server.open_session(address, own))
+
+        while True:
+            await trio.lowlevel.wait_readable(listener.sock)
+            serve_listener(listener, admit)
+
+    def _lets_in(self, sock: socket.socket, is_local: bool) -> bool:
+        refusal = b""
+        if len(self.server.sessions) >= self.config.maxclients:
+            refusal = b"-ERR max number of clients reached\r\n"
+        elif not is_local and self.config.protected_mode and not self.config.requirepass:
+            refusal = PROTECTED
+        if not refusal:
+            set_keepalive(sock, self.config.tcp_keepalive)
+            return True
+        try:
+            sock.send(refusal)
+        except OSError:
+            logger.debug("a refused client was gone before it was told")
+        sock.close()
+        return False
+
+    async def _run_pump(self, pump: Pump) -> None:
+        fd = pump.poller.fileno()
+        run_turns = pump.run_turns
+        while True:
+            await trio.lowlevel.wait_readable(fd)
+            run_turns()
+
+    # Background work
+
+    async def _load(self) -> None:
+        said_s = time.monotonic()
+        for progress in self.storage.load():
+            if time.monotonic() - said_s >= PROGRESS_S:
+                said_s = time.monotonic()
+                share = 100 * progress.bytes_done // max(1, progress.bytes_total)
+                logger.warning("loading: %d%% of %d MB", share, progress.bytes_total >> 20)
+            await trio.lowlevel.checkpoint()
+
+    def _attach_log(self, nursery: trio.Nursery) -> None:
+        log = self.storage.open_log()
+        if log is None:
+            return
+        self.durability.attach(log)
+        if self._pump is not None:
+            self._pump.watch(log.wakeup_fd, self._pump.collect)
+        else:
+            nursery.start_soon(self._collect_portably, log.wakeup_fd)
+
+    async def _collect_portably(self, fd: int) -> None:
+        assert self._clients is not None
+        while True:
+            await trio.lowlevel.wait_readable(fd)
+            self._clients.collect()
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await trio.sleep(TICK_S)
+            self.engine.now_ms = unix_ms()
+            self.storage.tick()
+            if self._pump is not None:
+                self._pump.count_lively(int(TICK_S * 1000))
+                self._pump.enforce_limits()
+                self._pump.finish([])
+            elif self._clients is not None:
+                self._clients.finish()
+
+    async def _watch_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                logger.warning("received %s, shutting down", signal.Signals(number).name)
+                self.stop()
+
+    def _end(self) -> None:
+        """Everything that was done is logged and on disk, then connections end."""
+        if self.engine.effects:
+            self.durability.write()
+        if not self.storage.close():
+            self.exit_code = 1
+        if self._pump is not None:
+            self._pump.collect()
+            self._pump.close_all()
+            self._pump.poller.close()
