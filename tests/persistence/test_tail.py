@@ -1,4 +1,4 @@
-"""Logs cut and damaged in every place: a tail may be cut, a middle may not, a wrong value never gets through."""
+"""Logs cut and damaged in every place: tails may be cut, middles may not, no wrong value gets through."""
 
 import pytest
 
