@@ -61,6 +61,9 @@ class FakeEngine:
         elif name == b"DEL":
             for key in argv[1:]:
                 self.selected.remove(key)
+        elif name == b"PEXPIREAT":
+            shard = self.selected.shards[len(argv[1]) & 1]
+            shard.expires[argv[1]] = int(argv[2])
         elif name not in (b"MULTI", b"EXEC"):
             raise ReplyError(b"ERR unknown command")
 
