@@ -292,7 +292,8 @@ def test_a_directory_of_ours_passes_redis_check_aof_and_loads(tmp_path: Path) ->
 
 
 def thousand(directory: Path) -> bytes:
-    append(directory, *[[set_(b"key:%d" % number, b"value")] for number in range(1000)])
+    every: list[list[Effect]] = [[set_(b"key:%d" % number, b"value")] for number in range(1000)]
+    append(directory, *every)
     return incr_path(directory).read_bytes()
 
 
