@@ -206,9 +206,7 @@ def in_background(log: AppendLog) -> None:
 
 
 @pytest.mark.parametrize("sync", [in_place, in_background])
-def test_a_failed_sync_is_never_repeated_on_the_same_file(
-    bench: Bench, sync: Callable[[AppendLog], None]
-) -> None:
+def test_a_failed_sync_is_never_repeated_on_the_same_file(bench: Bench, sync: Callable[[AppendLog], None]) -> None:
     log = bench.open()
     bench.set(log, b"a", b"1")
     assert log.sync_now()
@@ -239,9 +237,7 @@ def test_a_failed_sync_is_never_repeated_on_the_same_file(
 
 
 @pytest.mark.parametrize("failing", ["write", "sync", "open_new", "rename"])
-def test_a_rebase_that_fails_leaves_the_log_poisoned_and_may_be_tried_again(
-    bench: Bench, failing: str
-) -> None:
+def test_a_rebase_that_fails_leaves_the_log_poisoned_and_may_be_tried_again(bench: Bench, failing: str) -> None:
     log = bench.open()
     bench.set(log, b"a", b"1")
     bench.files.fail["sync"] = always(errno.EIO)
@@ -331,9 +327,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         assert log.sync_now()
         assert len(bench.recovered()) == count - 1
         assert not log.retry()
-        ballast = subprocess.run(
-            ["mount", "-o", "remount,size=8m", str(tmp_path)], check=False, capture_output=True
-        )
+        ballast = subprocess.run(["mount", "-o", "remount,size=8m", str(tmp_path)], check=False, capture_output=True)
         assert ballast.returncode == 0
         assert log.retry()
         assert log.close()

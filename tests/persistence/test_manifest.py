@@ -38,9 +38,7 @@ def test_the_text_is_redis_s_with_a_checksum_behind() -> None:
 
 
 def test_what_redis_writes_is_read_unverified() -> None:
-    manifest = parse(
-        b"# comment\nfile a.base.rdb seq 1 type b startoffset 5\nfile a.1.incr.aof seq 1 type i\n"
-    )
+    manifest = parse(b"# comment\nfile a.base.rdb seq 1 type b startoffset 5\nfile a.1.incr.aof seq 1 type i\n")
     assert manifest == Manifest(LogFile("a.base.rdb", 1, "b"), (LogFile("a.1.incr.aof", 1, "i"),))
     assert not manifest.is_verified
 

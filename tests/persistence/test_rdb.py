@@ -244,9 +244,7 @@ def test_nothing_else_comes_out_of_garbage(data: bytes) -> None:
     assert not reader.is_verified
 
 
-@given(
-    st.dictionaries(st.binary(max_size=80), st.binary(max_size=200) | st.integers(-(1 << 63), (1 << 63) - 1))
-)
+@given(st.dictionaries(st.binary(max_size=80), st.binary(max_size=200) | st.integers(-(1 << 63), (1 << 63) - 1)))
 def test_any_keys_and_values(values: dict[bytes, Any]) -> None:
     blocks: list[bytes] = []
     writer = RdbWriter(blocks.append, {})

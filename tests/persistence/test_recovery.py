@@ -100,9 +100,7 @@ def test_progress_is_told_and_ends_at_the_total(tmp_path: Path) -> None:
 
 def test_cut_at_each_byte_the_log_comes_back_and_goes_on(tmp_path: Path) -> None:
     whole = batches(set_(b"a", b"1"), set_(b"b", b"2"), set_(b"c", b"3"))
-    ends = [
-        len(batches(*[set_(b"a", b"1"), set_(b"b", b"2"), set_(b"c", b"3")][:count])) for count in range(4)
-    ]
+    ends = [len(batches(*[set_(b"a", b"1"), set_(b"b", b"2"), set_(b"c", b"3")][:count])) for count in range(4)]
     for size in range(len(whole) + 1):
         directory = tmp_path / str(size)
         lay(directory, whole[:size])
