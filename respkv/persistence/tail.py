@@ -102,7 +102,7 @@ class _Judge:
         payload = self.reader.read_at(start, present)
         if self._length_was_changed(header, payload):
             return self._damage(what + ", and its checksum fits another length")
-        following = self._find_proof(header.checksum)
+        following = self._find_proof(header.checksum, self.size)
         if following is not None:
             return self._damage(f"{what}, followed by a whole batch at offset {following}")
         taken, why = parse_commands(payload[: max(0, self.data_end - start)], 0, [], present)
@@ -114,10 +114,11 @@ class _Judge:
 
     def _judge_mismatch(self, header: Header) -> Ending:
         what = f"checksum mismatch in a batch of {header.payload_size} bytes"
-        following = self._find_proof(header.checksum)
+        end = self.reader.payload_start + header.payload_size
+        following = self._find_proof(header.checksum, end)
         if following is not None:
             return self._damage(f"{what}, followed by a whole batch at offset {following}")
-        if self._has_zero_sector(self.offset, self.reader.payload_start + header.payload_size):
+        if self.data_end < end or self._has_zero_sector(self.offset, end):
             return self._torn("last batch in which data never reached the disk")
         return self._damage(what)
 
@@ -135,7 +136,7 @@ class _Judge:
         return self._damage("annotation with unprintable bytes")
 
     def _judge_short_command(self) -> Ending:
-        following = self._find_proof(self.reader.checksum)
+        following = self._find_proof(self.reader.checksum, self.size)
         if following is not None:
             return self._damage(f"command runs over the end, yet a whole batch follows at offset {following}")
         if self._resyncs():
@@ -211,15 +212,19 @@ class _Judge:
                 found = block.find(_HEADER_LINE, found + 2)
             at += READ_SIZE
 
-    def _find_proof(self, announced: int) -> int | None:
-        """The offset of a later batch that continues `announced`, or the checksum of another later batch."""
+    def _find_proof(self, announced: int, behind: int) -> int | None:
+        """The offset of a later batch that continues `announced`, or that of a batch from `behind` on.
+
+        Before `behind`, where values of the broken batch may lie, a pair of batches proves nothing: a
+        value may be a copy of a log.
+        """
         known = {announced}
         for offset, header, payload in self._headers():
             if len(payload) == header.payload_size and any(
                 header.checksum_of(payload, checksum) == header.checksum for checksum in known
             ):
                 return offset
-            known = {announced, header.checksum}
+            known = {announced, header.checksum} if offset >= behind else {announced}
         return None
 
     def _resyncs(self) -> bool:

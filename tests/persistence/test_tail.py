@@ -1,0 +1,179 @@
+"""Logs cut and damaged in every place: tails may be cut, middles may not, no wrong value gets through."""
+
+import pytest
+
+from respkv.persistence.batch import encode, make_header
+from respkv.persistence.log_reader import LogReader
+from respkv.persistence.tail import Ending, judge
+
+PLAIN = b"*3\r\n$3\r\nSET\r\n$1\r\np\r\n$5\r\nplain\r\n"
+
+
+def build(*payloads: bytes) -> tuple[bytes, list[int]]:
+    """A log of these batches, and the offset of each one's end."""
+    log = b""
+    ends = []
+    checksum = 0
+    for payload in payloads:
+        header, checksum = make_header(payload, checksum)
+        log += header + payload
+        ends.append(len(log))
+    return log, ends
+
+
+def sets(*pairs: tuple[bytes, bytes]) -> bytes:
+    return encode([[b"SET", key, value] for key, value in pairs])
+
+
+def read(log: bytes) -> tuple[list[list[bytes]], Ending, LogReader]:
+    reader = LogReader(lambda offset, size: log[offset : offset + size], len(log))
+    commands: list[list[bytes]] = []
+    while more := reader.next_commands():
+        commands += more
+    return commands, judge(reader), reader
+
+
+THREE = [sets((b"a", b"1"), (b"b", b"2")), sets((b"c", b"three" * 30)), sets((b"d", b"4"))]
+
+
+def test_a_whole_log_ends_clean() -> None:
+    log, _ = build(*THREE)
+    commands, ending, reader = read(log)
+    assert [argv[1] for argv in commands] == [b"a", b"b", b"c", b"d"]
+    assert ending == Ending(len(log))
+    assert (reader.batch_count, reader.unverified_bytes) == (3, 0)
+
+
+def test_cut_at_every_byte_it_loses_the_torn_batch_only() -> None:
+    log, ends = build(*THREE)
+    for size in range(len(log)):
+        commands, ending, _ = read(log[:size])
+        whole = max((end for end in ends if end <= size), default=0)
+        assert not ending.is_damage, size
+        assert ending.offset == whole, size
+        assert ending.dropped_bytes == size - whole
+        assert len(commands) == {0: 0, ends[0]: 2, ends[1]: 3}[whole]
+
+
+@pytest.mark.parametrize("zeros", [1, 40, 511, 4096, 1 << 21])
+def test_zeros_behind_any_cut_are_cut_with_it(zeros: int) -> None:
+    log, ends = build(*THREE)
+    for size in range(0, len(log) + 1, 1 if zeros < 4096 else 13):
+        _, ending, _ = read(log[:size] + bytes(zeros))
+        whole = max((end for end in ends if end <= size), default=0)
+        assert (ending.is_damage, ending.offset) == (False, whole), size
+
+
+def test_a_flipped_bit_anywhere_is_found_or_does_no_harm() -> None:
+    log, ends = build(*THREE)
+    original, _, _ = read(log)
+    for at in range(len(log)):
+        for bit in range(8):
+            damaged = log[:at] + bytes((log[at] ^ 1 << bit,)) + log[at + 1 :]
+            commands, ending, _ = read(damaged)
+            assert commands == original[: len(commands)], (at, bit)
+            if ending.dropped_bytes == 0:
+                assert commands == original, (at, bit)
+            else:
+                assert ending.is_damage, (at, bit)
+                begin = max((end for end in ends if end <= at), default=0)
+                # A header that became another annotation leaves a batch readable, but breaks the chain.
+                assert ending.offset in (begin, *ends), (at, bit)
+
+
+def test_a_lost_a_repeated_and_a_moved_batch_are_damage() -> None:
+    log, ends = build(*THREE)
+    first, second, third = log[: ends[0]], log[ends[0] : ends[1]], log[ends[1] :]
+    for order in (first + third, second + third, first + first + second, second + first + third):
+        _, ending, _ = read(order)
+        assert ending.is_damage
+
+
+def test_a_changed_length_in_the_middle_is_damage() -> None:
+    log, ends = build(*[sets((b"key%d" % number, b"value")) for number in range(1000)])
+    damaged = log.replace(b"$4\r\nkey5\r\n$5\r\n", b"$4\r\nkey5\r\n$5000000\r\n")
+    assert damaged != log
+    _, ending, _ = read(damaged)
+    assert (ending.is_damage, ending.offset) == (True, ends[4])
+
+
+@pytest.mark.parametrize("size", [b"500", b"5000000", b"99999999999"])
+def test_a_changed_size_of_a_batch_is_damage(size: bytes) -> None:
+    log, ends = build(*THREE)
+    for batch in (0, 1, 2):
+        start = 0 if batch == 0 else ends[batch - 1]
+        line_end = log.index(b"\n", start)
+        digits = log[start + 12 : log.index(b";", start + 12)]
+        damaged = log[: start + 12] + size + log[start + 12 + len(digits) :]
+        _, ending, _ = read(damaged)
+        if batch < 2:
+            assert (ending.is_damage, ending.offset) == (True, start)
+        assert line_end > start
+
+
+def test_a_changed_length_in_plain_commands_is_damage_when_commands_or_batches_follow() -> None:
+    broken = PLAIN.replace(b"$5", b"$5000000")
+    log, _ = build(*THREE)
+    for data in (PLAIN + broken + PLAIN * 1000, PLAIN + broken + log, PLAIN + broken + PLAIN):
+        commands, ending, _ = read(data)
+        assert (ending.is_damage, ending.offset, len(commands)) == (True, len(PLAIN), 1)
+
+
+def test_plain_commands_and_timestamps_between_batches_are_read_unverified() -> None:
+    log, ends = build(*THREE)
+    mixed = PLAIN + log[: ends[0]] + b"#TS:1700000000\r\n" + PLAIN + log[ends[0] :] + PLAIN
+    commands, ending, reader = read(mixed)
+    assert [argv[1] for argv in commands] == [b"p", b"a", b"b", b"p", b"c", b"d", b"p"]
+    assert ending == Ending(len(mixed))
+    assert reader.unverified_bytes == 3 * len(PLAIN) + 16
+
+
+def test_plain_commands_cut_anywhere_lose_the_torn_one_only() -> None:
+    for size in range(len(PLAIN)):
+        for zeros in (0, 4096):
+            commands, ending, _ = read(PLAIN + PLAIN[:size] + bytes(zeros))
+            assert (len(commands), ending.is_damage, ending.offset) == (1, False, len(PLAIN)), (size, zeros)
+
+
+def test_a_last_batch_with_a_sector_of_zeros_never_reached_the_disk() -> None:
+    log, ends = build(*THREE[:1], sets((b"big", b"x" * 5000)))
+    hole = log[:1024] + bytes(512) + log[1536:]
+    _, ending, _ = read(hole)
+    assert (ending.is_damage, ending.offset) == (False, ends[0])
+
+
+def test_the_same_zeros_are_damage_once_a_batch_follows() -> None:
+    log, ends = build(*THREE[:1], sets((b"big", b"x" * 5000)), THREE[2])
+    _, ending, _ = read(log[:1024] + bytes(512) + log[1536:])
+    assert (ending.is_damage, ending.offset) == (True, ends[0])
+    start = -(-ends[0] // 512) * 512
+    hole = log[: ends[0]] + bytes(start + 512 - ends[0]) + log[start + 512 :]
+    _, ending, _ = read(hole)
+    assert (ending.is_damage, ending.offset) == (True, ends[0])
+
+
+def test_a_value_that_looks_like_a_batch_does_not_turn_a_torn_tail_into_damage() -> None:
+    inner, _ = build(*THREE)
+    log, ends = build(THREE[0], sets((b"copy", b"\r\n" + inner), (b"e", b"5")))
+    for size in range(ends[0], len(log)):
+        _, ending, _ = read(log[:size])
+        assert (ending.is_damage, ending.offset) == (False, ends[0]), size
+
+
+def test_long_values_cross_the_reader_s_window() -> None:
+    value = b"v" * (3 << 20)
+    log, _ = build(sets((b"a", value)), sets((b"b", value)))
+    plain = sets((b"c", value), (b"d", value))
+    commands, ending, _ = read(log + plain)
+    assert [len(argv[2]) for argv in commands] == [len(value)] * 4
+    assert ending == Ending(len(log) + len(plain))
+
+
+def test_a_payload_that_is_no_whole_command_is_damage_even_with_a_good_checksum() -> None:
+    log, _ = build(b"*1\r\n$4\r\nPI")
+    assert read(log)[1].is_damage
+
+
+def test_an_annotation_of_1024_bytes_is_refused_as_redis_refuses_it() -> None:
+    assert read(b"#" + b"x" * 1020 + b"\r\n" + PLAIN)[1].is_damage is False
+    assert read(b"#" + b"x" * 1021 + b"\r\n" + PLAIN)[1].is_damage
