@@ -1,7 +1,7 @@
 """The command line: `respkv [serve | check | compact]`.
 
-Every directive is a flag, so the arguments of `serve` are read by `respkv.server.config.load`, not by a parser
-with a fixed list of options. What starts a server or opens files is imported only when it is needed.
+Every directive is a flag, so the arguments of `serve` are read by `respkv.server.config.load`, not by a
+parser with a fixed list of options. What starts a server or opens files is imported only when it is needed.
 """
 
 import difflib
@@ -30,9 +30,9 @@ Usage:
   respkv --version
   respkv --help
 
-CONFIG is a file of directives as in redis.conf, - is standard input. Every directive is also a flag, and flags
-win over the file. PATH is a data directory; without it, the one that the server uses by default:
-  {directory}
+CONFIG is a file of directives as in redis.conf, - is standard input. Every directive is also a flag, and
+flags win over the file. PATH is a data directory; without it, the one that the server uses by default:
+{directory}
 
 Examples:
   respkv                                            port 6379, data in the directory above
