@@ -82,12 +82,9 @@ def test_a_mistake_is_one_line_and_exit_code_1(
     assert captured.out == ""
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="a file in the way works for root too")
 def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "share").write_text("in the way")
-    with pytest.raises(
-        StartupError, match="cannot make the data directory .*respkv: .*; choose one with --dir"
-    ):
+    with pytest.raises(StartupError, match=r"^cannot make the data directory .*; choose one with --dir$"):
         serve([])
 
 

@@ -11,7 +11,7 @@ from respkv.server.config.table import ENTRIES
 if TYPE_CHECKING:
     from conftest import RealRedis
 
-# Whose defaults are meant to differ, or depend on the machine, or were given when the real server was started.
+# Whose defaults are meant to differ, depend on the machine, or were given to the real server at its start.
 OTHER_DEFAULTS = {
     b"appendonly", b"appendfsync", b"dir", b"port", b"unixsocket", b"save", b"maxclients",
 }  # fmt: skip
@@ -40,12 +40,13 @@ VALUES: dict[str, list[str]] = {
     "repl-diskless-load": ["x", "swapdb", "disabled"],
     "propagation-error-behavior": ["x", "panic", "ignore"],
     "shutdown-on-sigint": [
-        "save", "SAVE NOW", "now save", "default save", "force nosave", "save nosave", "save  now", "", "x", "default",
+        "save", "SAVE NOW", "now save", "default save", "force nosave", "save nosave", "save  now", "", "x",
+        "default",
     ],
     "protected-mode": ["YES", "No", "1", "true", "", "yes"],
     "save": [
-        "", "1 2", "3600 1 300 100", "3600 1 300", "0 1", "1 -1", "1 x", "x 1", " 1 2", "1  2", "+1 2", "1 2 ",
-        "1", "1\t2", "2147483648 2147483647", "",
+        "", "1 2", "3600 1 300 100", "3600 1 300", "0 1", "1 -1", "1 x", "x 1", " 1 2", "1  2", "+1 2",
+        "1 2 ", "1", "1\t2", "2147483648 2147483647", "",
     ],
     "client-output-buffer-limit": [
         "normal 1mb 2kb 3", "normal 1mb 2kb", "nobody 1 2 3", "master 1 2 3", "replica 1 x 3", "SLAVE 1 2 -3",
@@ -59,7 +60,9 @@ VALUES: dict[str, list[str]] = {
     "latency-tracking-info-percentiles": [
         "50", "50 99.999 x", "50 101", "-1", "99.9999999 0.5 1e1 100.0", "nan", "", "5  6", "50 99 99.9",
     ],
-    "proc-title-template": ["{foo}", "{title} {port}", "", "{title", "{{title}", "plain", "{title} {listen-addr}"],
+    "proc-title-template": [
+        "{foo}", "{title} {port}", "", "{title", "{{title}", "plain", "{title} {listen-addr}",
+    ],
     "requirepass": ["", "a b", 'q"uote', ""],
     "cluster-announce-hostname": ["a_b", "a-B.9", "a" * 255, "a" * 256, ""],
     "cluster-announce-port": ["65536", "7"],
