@@ -169,8 +169,7 @@ def directives_help(which: str | None) -> str:
         parts.append("Accepted for the sake of Redis's configuration files, without effect:\n")
         names = ", ".join(row.name for _, rows in GROUPS for row in rows.values() if row.no_effect)
         parts.append(
-            textwrap.fill(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-            + "\n"
+            textwrap.fill(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False) + "\n"
         )
         return "\n".join(parts)
     name = which.removeprefix("--")

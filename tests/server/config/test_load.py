@@ -107,9 +107,7 @@ def test_a_mistake_is_one_line_with_its_place(text: str, message: str, tmp_path:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(
-        StartupError, match=r"^cannot read the configuration file .*: No such file or directory$"
-    ):
+    with pytest.raises(StartupError, match=r"^cannot read the configuration file .*: No such file or directory$"):
         load(str(tmp_path / "x.conf"))
 
 
@@ -131,9 +129,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         (["--port"], [("port", [])]),
     ],
 )
-def test_flags_fall_apart_as_for_redis_server(
-    arguments: list[str], flags: list[tuple[str, list[bytes]]]
-) -> None:
+def test_flags_fall_apart_as_for_redis_server(arguments: list[str], flags: list[tuple[str, list[bytes]]]) -> None:
     assert read_flags(arguments) == [Flag(*flag) for flag in flags]
 
 

@@ -101,8 +101,7 @@ def test_set_changes_all_or_nothing() -> None:
         ),
         (
             [("MAXMEMORY", "1x")],
-            "ERR CONFIG SET failed (possibly related to argument 'maxmemory')"
-            " - argument must be a memory value",
+            "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value",
         ),
     ],
 )

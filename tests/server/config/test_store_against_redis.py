@@ -126,9 +126,7 @@ def test_every_directive_of_redis_is_known_with_its_default(fresh_redis: "RealRe
     assert {name for name in theirs if theirs[name] != mine[name]} <= OTHER_DEFAULTS
 
 
-@pytest.mark.parametrize(
-    "hidden", ["rdb-key-save-delay", "key-load-delay", "watchdog-period", "use-exit-on-panic"]
-)
+@pytest.mark.parametrize("hidden", ["rdb-key-save-delay", "key-load-delay", "watchdog-period", "use-exit-on-panic"])
 def test_hidden_directives_are_known(hidden: str, real_redis: "RealRedis") -> None:
     assert ours(Config(), "GET", hidden) == real_redis.call("CONFIG", "GET", hidden) != []
 
