@@ -1,7 +1,7 @@
 """The command line: `respkv [serve | check | compact]`.
 
-Every directive is a flag, so the arguments of `serve` are read by `respkv.server.config.load`, not by a parser
-with a fixed list of options. What starts a server or opens files is imported only when it is needed.
+Every directive is a flag, so the arguments of `serve` are read by `respkv.server.config.load`, not by a
+parser with a fixed list of options. What starts a server or opens files is imported only when it is needed.
 """
 
 import difflib
@@ -30,9 +30,9 @@ Usage:
   respkv --version
   respkv --help
 
-CONFIG is a file of directives as in redis.conf, - is standard input. Every directive is also a flag, and flags
-win over the file. PATH is a data directory; without it, the one that the server uses by default:
-  {directory}
+CONFIG is a file of directives as in redis.conf, - is standard input. Every directive is also a flag, and
+flags win over the file. PATH is a data directory; without it, the one that the server uses by default:
+{directory}
 
 Examples:
   respkv                                            port 6379, data in the directory above
@@ -73,7 +73,8 @@ def serve(arguments: Sequence[str]) -> int:
     """Start the server and run it until it is stopped."""
     words = list(arguments)
     for at, word in enumerate(words):
-        if word in ("-h", "--help"):
+        is_value = at > 0 and words[at - 1].startswith("--")
+        if word in ("-h", "--help") and not is_value:
             _show(directives_help(words[at + 1] if at + 1 < len(words) else None))
             return 0
     config = _read_configuration(words)
@@ -167,7 +168,9 @@ def directives_help(which: str | None) -> str:
         parts = _group_helps(width, lambda row: not row.no_effect and not row.hidden)
         parts.append("Accepted for the sake of Redis's configuration files, without effect:\n")
         names = ", ".join(row.name for _, rows in GROUPS for row in rows.values() if row.no_effect)
-        parts.append(textwrap.fill(names, width, initial_indent="  ", subsequent_indent="  ") + "\n")
+        parts.append(
+            textwrap.fill(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False) + "\n"
+        )
         return "\n".join(parts)
     name = which.removeprefix("--")
     row = find(os.fsencode(name))
@@ -189,10 +192,15 @@ def _group_helps(width: int, wanted: Callable[[Row], bool]) -> list[str]:
 def _row_help(row: Row, width: int) -> str:
     head = f"  --{row.name} {row.kind.usage}"
     indent = " " * 32
-    text = f"{row.doc} [{default_text(row)}]"
-    if len(head) < len(indent) - 1:
-        return textwrap.fill(text, width, initial_indent=head.ljust(len(indent)), subsequent_indent=indent)
-    return head + "\n" + textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+    fits = len(head) < len(indent) - 1
+    text = textwrap.fill(
+        f"{row.doc} [{default_text(row)}]",
+        width,
+        initial_indent=head.ljust(len(indent)) if fits else indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+    return text if fits else f"{head}\n{text}"
 
 
 def _one_help(row: Row, width: int) -> str:

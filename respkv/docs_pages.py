@@ -14,28 +14,29 @@ HEAD = """\
 
 # Configuration
 
-A directive is set in a file (`respkv my.conf`), by a flag (`respkv --maxmemory 1gb`, which wins over the file), or
-at run time (`CONFIG SET maxmemory 1gb`, kept by `CONFIG REWRITE`). Names, values, bounds and defaults are those
-of Redis 7.4, so a `redis.conf` works as it is. Four defaults differ: respkv logs (`appendonly yes`), syncs before
-it replies (`appendfsync always`), takes no snapshots beside the log (`save ""`), and keeps its data in the
-platform's data directory instead of the current one (`dir`).
+A directive is set in a file (`respkv my.conf`), by a flag (`respkv --maxmemory 1gb`, which wins over the
+file), or at run time (`CONFIG SET maxmemory 1gb`, kept by `CONFIG REWRITE`). Names, values, bounds and
+defaults are those of Redis 7.4, so a `redis.conf` works as it is. Four defaults differ: respkv logs
+(`appendonly yes`), syncs before it replies (`appendfsync always`), takes no snapshots beside the log (`save
+""`), and keeps its data in the platform's data directory instead of the current one (`dir`).
 
 - Sizes take units: `1k` is 1000 bytes, `1kb` 1024; also `m`, `mb`, `g`, `gb`.
 - Words with blanks are quoted: `"a\\tb"` with escapes, `'a b'` without.
 - `save` given again adds a pair (`save ""` begins anew); any other directive given again replaces.
-- `include PATH` reads another file there, `include conf.d/*.conf` all that match; relative to the including file.
+- `include PATH` reads another file there, `include conf.d/*.conf` all that match; relative to the including
+  file.
 - `respkv -` reads the file from standard input.
-- A directive that does not exist, or a value that cannot be, stops the start: `respkv: my.conf:3: prot: there is
-  no such directive; did you mean port?`
+- A directive that does not exist, or a value that cannot be, stops the start: `respkv: my.conf:3: prot:
+  there is no such directive; did you mean port?`
 """
 
 ACCEPTED_HEAD = """\
 # Accepted, without effect
 
-So that files and tools made for Redis work, these are read, checked, kept and shown by `CONFIG GET`; the banner
-names those that somebody set. The reason stands at each group. `user`, `rename-command` and `loadmodule` lines
-stop the start instead, and so do `replicaof`, `aclfile` and `tls-port` with a value: something would seem to be
-in force that is not.
+So that files and tools made for Redis work, these are read, checked, kept and shown by `CONFIG GET`; the
+banner names those that somebody set. The reason stands at each group. `user`, `rename-command` and
+`loadmodule` lines stop the start instead, and so do `replicaof`, `aclfile` and `tls-port` with a value:
+something would seem to be in force that is not.
 """
 
 
@@ -58,19 +59,10 @@ def config_page() -> str:
 def _cells(row: Row) -> str:
     names = "<br>".join(f"`{name}`" for name in row.names)
     usage = row.kind.usage.replace("|", "\\|")
-    cells = [
-        names,
-        usage,
-        default_text(row) if row.name == "dir" else _code(default_text(row)),
-        how_mutable(row),
-        since_text(row),
-        row.doc,
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
+    default = default_text(row)
+    if row.name != "dir":
+        default = f"`{default}`"
+    return f"| {names} | {usage} | {default} | {how_mutable(row)} | {since_text(row)} | {row.doc} |"
 
 
 PAGES = {"config.md": config_page}

@@ -6,8 +6,9 @@ quoted part; a quoted part ends its word, so white space or the line's end must 
     "..."   \n \r \t \b \a, \xHH (two hexadecimal digits), and \c for any other byte c
     '...'   \' for a quote; every other byte, backslashes too, stands for itself
 
-Source: behaviour of redis-server 7.0.15 (`sdssplitargs`). What C's strings bring with them is kept: a NUL byte
-ends the line, and vertical tab and form feed separate only at the start of a word and behind a closing quote.
+Source: behaviour of redis-server 7.0.15 (`sdssplitargs`). What C's strings bring with them is kept: a NUL
+byte ends the line, and vertical tab and form feed separate only at the start of a word and behind a closing
+quote.
 """
 
 import re

@@ -1,11 +1,12 @@
 """The directives that respkv acts on, a row each: the parser, CONFIG, flags and docs/config.md follow it.
 
 To add one: a row here, in its group. Its attribute name is its name with `_` for `-`, and gives whoever
-holds the `Config` the typed value. A directive that Redis has and that changes nothing here goes into `accepted.py`.
+holds the `Config` the typed value. A directive that Redis has and that changes nothing here goes into
+`accepted.py`.
 
 Values, bounds and defaults are those of Redis 7.4 but for four: respkv logs (`appendonly yes`) and syncs
-(`appendfsync always`) unless told otherwise, takes no snapshots beside the log (`save ""`), and keeps its data
-in the platform's data directory (`dir`).
+(`appendfsync always`) unless told otherwise, takes no snapshots beside the log (`save ""`), and keeps its
+data in the platform's data directory (`dir`).
 """
 
 from respkv.server.config.directive import Directive, Values
@@ -176,8 +177,8 @@ class MemoryLimits(Values):
             usage="policy",
         ),
         "noeviction",
-        "What gives way at maxmemory: the write (noeviction), or keys: allkeys- or volatile-lru, -lfu, -random, "
-        "or volatile-ttl.",
+        "What gives way at maxmemory: the write (noeviction), or keys: allkeys- or volatile-lru, -lfu, "
+        "-random, or volatile-ttl.",
         since="2.0",
         common=True,
     )
@@ -307,4 +308,4 @@ class Process(Values):
 
 
 class Directives(Network, Durability, Snapshots, MemoryLimits, Clients, Security, Watching, Process):
-    """All of them, as typed attributes. Each base is a group of the documentation; its docstring is the title."""
+    """All of them, as typed attributes. Each base is a group of docs/config.md, titled by its docstring."""

@@ -2,7 +2,7 @@
 
 A kind reads *words* (the rest of a line in a file, or CONFIG SET's one argument) into a typed value, or
 raises `BadValue` with Redis's words for the mistake. Texts and number rules: redis-server 7.0.15, tried value
-by value in `tests/server/config/test_real_server.py`.
+by value in `tests/server/config/test_store_against_redis.py`.
 """
 
 import math

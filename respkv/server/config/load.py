@@ -3,7 +3,8 @@
 A file holds one directive a line, its words quoted as in inline commands; `#` begins a comment line. A
 directive given again replaces what came before, but for `save`, whose pairs add up (`save ""` begins anew),
 and `client-output-buffer-limit`, which sets one class at a time. `include` reads further files in its place,
-a glob pattern any number of them; a relative path starts from the file that names it. Flags come last and win.
+a glob pattern any number of them; a relative path starts from the file that names it. Flags come last and
+win.
 
 Every mistake is a `StartupError`: one line that says where, what, why, and which directive may be meant.
 """

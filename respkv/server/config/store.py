@@ -138,6 +138,9 @@ class Config(Directives):
                 self._values = before
                 self._tell_of_return(changed)
                 raise CannotSet(name, str(error)) from None
+            except BaseException:
+                self._values = before
+                raise
 
     def _settable(
         self, pairs: Sequence[tuple[bytes, bytes]], local_client: bool, loading: bool
