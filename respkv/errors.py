@@ -120,5 +120,12 @@ class CannotRewrite(ReplyError):
         super().__init__(b"ERR Rewriting config file: %b" % reason.encode())
 
 
+class InternalError(ReplyError):
+    """A fault of ours; the log has the details, and the client is disconnected."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR internal error")
+
+
 class StartupError(Exception):
     """Why the server (or a tool on its files) cannot start: one line for the operator."""

@@ -89,9 +89,7 @@ def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_the_process_leaves_with_the_exit_code() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "respkv", "--prot", "1"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "respkv", "--prot", "1"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "respkv: --prot: there is no such directive; did you mean --port?\n"
 

@@ -213,9 +213,7 @@ def test_nothing_answers_is_not_healthy(image: Stage, port: int) -> None:
     assert not is_healthy(image, port)
 
 
-def test_the_entry_point_serves_and_stops_on_sigterm(
-    image: Stage, port: int, server: subprocess.Popen[bytes]
-) -> None:
+def test_the_entry_point_serves_and_stops_on_sigterm(image: Stage, port: int, server: subprocess.Popen[bytes]) -> None:
     wait_until_healthy(image, port, server)
     server.send_signal(signal.SIGTERM)
     assert server.wait(timeout=30) == 0

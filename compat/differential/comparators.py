@@ -99,8 +99,7 @@ def hello(oracle: Reply, subject: Reply) -> bool:
     def blanked(reply: Reply) -> list[object]:
         names = [part.text for part in reply.parts[::2]]
         return [
-            (name, value.kind if name in own else value)
-            for name, value in zip(names, reply.parts[1::2], strict=False)
+            (name, value.kind if name in own else value) for name, value in zip(names, reply.parts[1::2], strict=False)
         ]
 
     if oracle.is_error or oracle.kind != subject.kind:

@@ -121,9 +121,7 @@ def _compare_sequence(pair: Pair, calls: list[Call], findings: Findings) -> None
             ) from None
         findings.replies += 1
         if not judge.same(name, argv, None, *replies):
-            blamed = next(
-                (argv for name, argv in reversed(calls) if argv[0].upper() not in {b"EXEC", b"MULTI"}), argv
-            )
+            blamed = next((argv for name, argv in reversed(calls) if argv[0].upper() not in {b"EXEC", b"MULTI"}), argv)
             command = blamed[0] if name == "look" or argv[0].upper() == b"EXEC" else argv[0]
             text = _history(done, labels, replies)
             if known.reason(pair.servers[1].kind.name, "generated", text) is None:

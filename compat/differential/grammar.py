@@ -154,9 +154,7 @@ def _strategy(words: list[str], at: int, closing: str) -> tuple[ArgvStrategy, in
             parts.append(inner)
         elif word == "{":
             inner, at = _strategy(words, at, "}")
-            parts.append(
-                st.lists(inner, min_size=1, max_size=4).map(lambda found: [w for argv in found for w in argv])
-            )
+            parts.append(st.lists(inner, min_size=1, max_size=4).map(lambda found: [w for argv in found for w in argv]))
         elif word in ARGUMENTS:
             parts.append(ARGUMENTS[word].map(lambda value: [value]))
         else:

@@ -33,9 +33,7 @@ from typing import Literal
 Action = Literal["ask", "send", "read", "peek", "raw", "wait", "close"]
 
 _ESCAPES = {"n": 10, "r": 13, "t": 9, "b": 8, "a": 7}
-_STEP = re.compile(
-    r"(?:@(?P<connection>\w+)(?P<mark>[><?]?)\s*)?(?:(?P<keep>\w+) := )?(?:~(?P<how>\S+) )?(?P<rest>.*)"
-)
+_STEP = re.compile(r"(?:@(?P<connection>\w+)(?P<mark>[><?]?)\s*)?(?:(?P<keep>\w+) := )?(?:~(?P<how>\S+) )?(?P<rest>.*)")
 _PLACE = re.compile(r"\{(?:(?P<clock>now|now_ms)(?P<shift>[+-]\d+)?|(?P<what>.)\*(?P<times>\d+)|(?P<name>\w+))\}")
 
 

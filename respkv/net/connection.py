@@ -46,9 +46,7 @@ class Connection:
         """Take what has arrived and run what it completes."""
         session = self.session
         try:
-            data = self._recv(
-                RECEIVE_BYTES if session.reader.pending_bytes() < RECEIVE_BYTES else LARGE_RECEIVE_BYTES
-            )
+            data = self._recv(RECEIVE_BYTES if session.reader.pending_bytes() < RECEIVE_BYTES else LARGE_RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError:

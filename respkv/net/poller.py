@@ -38,15 +38,6 @@ class Poller(Protocol):
         """Let go of the set."""
 
 
-def make_poller() -> Poller | None:
-    """A set for this platform, or None where each client has to be a task of its own."""
-    if sys.platform == "linux":
-        return EpollPoller()
-    if hasattr(select, "kqueue"):
-        return KqueuePoller()
-    return None
-
-
 if sys.platform == "linux":
 
     class EpollPoller:
@@ -56,25 +47,31 @@ if sys.platform == "linux":
             self._epoll = select.epoll()
 
         def fileno(self) -> int:
+            """The descriptor that Trio waits for."""
             return self._epoll.fileno()
 
         def add(self, fd: int) -> None:
+            """As Poller."""
             self._epoll.register(fd, READ)
 
         def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+            """As Poller."""
             self._epoll.modify(fd, (READ if reads else _PARKED) | (WRITE if writes else 0))
 
         def remove(self, fd: int) -> None:
+            """As Poller."""
             self._epoll.unregister(fd)
 
         def poll(self) -> list[tuple[int, int]]:
+            """As Poller."""
             return self._epoll.poll(0)
 
         def close(self) -> None:
+            """As Poller."""
             self._epoll.close()
 
 
-if sys.platform != "win32" and sys.platform != "linux":
+elif sys.platform != "win32":
 
     class KqueuePoller:
         """macOS and the BSDs."""
@@ -84,13 +81,16 @@ if sys.platform != "win32" and sys.platform != "linux":
             self._watched: dict[int, int] = {}
 
         def fileno(self) -> int:
+            """The descriptor that Trio waits for."""
             return self._kqueue.fileno()
 
         def add(self, fd: int) -> None:
+            """As Poller."""
             self._watched[fd] = 0
             self.change(fd, reads=True, writes=False)
 
         def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+            """As Poller."""
             wanted = (READ if reads else 0) | (WRITE if writes else 0)
             changes = []
             for bit, kind in ((READ, select.KQ_FILTER_READ), (WRITE, select.KQ_FILTER_WRITE)):
@@ -102,12 +102,25 @@ if sys.platform != "win32" and sys.platform != "linux":
                 self._kqueue.control(changes, 0)
 
         def remove(self, fd: int) -> None:
+            """As Poller."""
             self.change(fd, reads=False, writes=False)
             del self._watched[fd]
 
         def poll(self) -> list[tuple[int, int]]:
+            """As Poller."""
             events = self._kqueue.control(None, max(1, len(self._watched)), 0)
             return [(event.ident, READ if event.filter == select.KQ_FILTER_READ else WRITE) for event in events]
 
         def close(self) -> None:
+            """As Poller."""
             self._kqueue.close()
+
+
+def make_poller() -> Poller | None:
+    """A set for this platform, or None where each client has to be a task of its own."""
+    if sys.platform == "linux":
+        return EpollPoller()
+    elif sys.platform != "win32":
+        return KqueuePoller()
+    else:
+        return None

@@ -9,7 +9,7 @@ import logging
 import trio
 
 from respkv.engine.clock import unix_ms
-from respkv.errors import ReplyError
+from respkv.errors import InternalError
 from respkv.net.connection import RECEIVE_BYTES
 from respkv.net.durability import Durability
 from respkv.resp.writer import error_line
@@ -102,7 +102,7 @@ class PortableClients:
         except Exception:
             logger.exception("a command failed unexpectedly; its client is disconnected")
             self.server.forget_command()
-            session.write_error(ReplyError(b"ERR internal error"))
+            session.write_error(InternalError())
             session.closing = True
 
     async def _answer(self, task: "_Task", replies: int) -> None:

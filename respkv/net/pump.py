@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 
 from respkv.engine.clock import steady_ns, unix_ms
-from respkv.errors import ReplyError
+from respkv.errors import InternalError
 from respkv.net.connection import Connection
 from respkv.net.durability import Durability
 from respkv.net.poller import ENDED, READ, WRITE, Poller
@@ -192,7 +192,7 @@ class Pump:
         except Exception:
             logger.exception("a command failed unexpectedly; its client is disconnected")
             self.server.forget_command()
-            connection.session.write_error(ReplyError(b"ERR internal error"))
+            connection.session.write_error(InternalError())
             connection.session.closing = True
 
     def _sync_is_in_flight(self) -> bool:

@@ -26,7 +26,7 @@ from respkv.commands.flags import (
 )
 from respkv.commands.spec import COMMANDS, Spec
 from respkv.engine.clock import steady_ns
-from respkv.errors import ReplyError, WrongArity
+from respkv.errors import Loading, ReplyError, WrongArity
 from respkv.reply import QUEUED
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
     if spec.handler is None and len(argv) > 1:
         subcommand = spec.subcommands.get(argv[1].lower())
         if subcommand is None:
-            raise ReplyError(
-                b"ERR unknown subcommand '%b'. Try %b HELP." % (argv[1][:_QUOTED_MAX], spec.name.upper())
-            )
+            raise ReplyError(b"ERR unknown subcommand '%b'. Try %b HELP." % (argv[1][:_QUOTED_MAX], spec.name.upper()))
         spec = subcommand
     if spec.handler is None or not spec.least <= len(argv) <= spec.most:
         raise WrongArity(spec.name)
@@ -138,7 +136,7 @@ def _check(session: "Session", spec: Spec) -> None:
             b" this context" % spec.name
         )
     if reasons & GATE_LOADING:
-        raise ReplyError(b"LOADING Redis is loading the dataset in memory")
+        raise Loading
     if reasons & GATE_MULTI and spec.flags & NO_MULTI:
         raise ReplyError(b"ERR Command not allowed inside a transaction")
 

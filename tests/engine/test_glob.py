@@ -8,7 +8,7 @@ import pytest
 from respkv.engine import glob
 
 if TYPE_CHECKING:
-    from conftest import RealRedis
+    from real_redis import RealRedis
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from persistence_fakes import FakeEngine, RecordingFileSystem, always, finish, once
 
 from respkv.persistence.aof import (
     ALWAYS,
@@ -26,7 +27,6 @@ from respkv.persistence.batch import Effect
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, read_manifest
 from respkv.persistence.recovery import Recovered, recover
-from tests.persistence.fakes import FakeEngine, RecordingFileSystem, always, finish, once
 
 
 class Bench:

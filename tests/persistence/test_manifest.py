@@ -2,6 +2,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from persistence_fakes import RecordingFileSystem, always
 
 from respkv.persistence.damage import DamagedFile
 from respkv.persistence.manifest import (
@@ -12,7 +13,6 @@ from respkv.persistence.manifest import (
     read_manifest,
     write_manifest,
 )
-from tests.persistence.fakes import RecordingFileSystem, always
 
 BASE = LogFile("appendonly.aof.2.base.rdb", 2, "b")
 OLD = LogFile("appendonly.aof.1.base.rdb", 1, "h")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from persistence_fakes import FakeEngine, real_server, server_binaries
 
 from respkv.errors import StartupError
 from respkv.persistence.base import write_base
@@ -16,7 +17,6 @@ from respkv.persistence.files import FileSystem
 from respkv.persistence.lzf import decompress
 from respkv.persistence.rdb_reader import RdbReader
 from respkv.persistence.rdb_writer import RdbWriter, encode_integer, encode_length
-from tests.persistence.fakes import FakeEngine, real_server, server_binaries
 
 NEVER = None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from persistence_fakes import FakeEngine, finish, real_server, server_binaries
 
 from respkv.errors import StartupError
 from respkv.persistence.aof import AppendLog, LogPosition
@@ -16,7 +17,6 @@ from respkv.persistence.damage import DamagedFile
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
 from respkv.persistence.recovery import Recovered, recover
-from tests.persistence.fakes import FakeEngine, finish, real_server, server_binaries
 
 FILES = FileSystem()
 MULTI = b"*1\r\n$5\r\nMULTI\r\n"

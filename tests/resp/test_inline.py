@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from respkv.resp.inline import quote, split_args
 
 if TYPE_CHECKING:
-    from conftest import RealRedis
+    from real_redis import RealRedis
 
 
 @pytest.mark.parametrize(

@@ -182,9 +182,7 @@ class MemoryLimits(Values):
         since="2.0",
         common=True,
     )
-    maxmemory_samples = Directive(
-        Integer(1, INT_MAX), 5, "Keys looked at to find the best one to evict.", since="2.0"
-    )
+    maxmemory_samples = Directive(Integer(1, INT_MAX), 5, "Keys looked at to find the best one to evict.", since="2.0")
     maxmemory_clients = Directive(
         MemoryOrPercent(),
         0,

@@ -13,7 +13,7 @@ from respkv.server.config.load import load, read_flags
 from respkv.server.config.table import TABLE
 
 if TYPE_CHECKING:
-    from conftest import RealRedis
+    from real_redis import RealRedis
 
 
 def rewritten(folder: Path, before: str, *pairs: tuple[str, str], flags: tuple[str, ...] = ()) -> str:
@@ -138,9 +138,7 @@ def test_redis_reads_what_was_rewritten(tmp_path: Path, fresh_redis: "RealRedis"
     config = load(str(path))
     config.set_many([(b"save", b"5 1 60 2"), (b"requirepass", b'\x00" \xff'), (b"maxmemory-clients", b"5%")])
     config.set_many([(b"shutdown-on-sigterm", b"nosave now"), (b"latency-tracking-info-percentiles", b"")])
-    config.set_many(
-        [(b"client-output-buffer-limit", b"normal 1gb 2 3 replica 1 1 1"), (b"proto-max-bulk-len", b"2mb")]
-    )
+    config.set_many([(b"client-output-buffer-limit", b"normal 1gb 2 3 replica 1 1 1"), (b"proto-max-bulk-len", b"2mb")])
     config.rewrite()
     with path.open("a") as file:
         for name, value in theirs.items():

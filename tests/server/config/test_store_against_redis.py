@@ -9,7 +9,7 @@ from respkv.server.config import Config
 from respkv.server.config.table import ENTRIES
 
 if TYPE_CHECKING:
-    from conftest import RealRedis
+    from real_redis import RealRedis
 
 # Whose defaults are meant to differ, depend on the machine, or were given to the real server at its start.
 OTHER_DEFAULTS = {
