@@ -81,7 +81,7 @@ class Pump:
                 return
             else:
                 self.durability.sync_now()
-                self._release()
+                self.release()
                 continue
             if steady_ns() > until_ns:
                 if self._holding:
@@ -124,7 +124,23 @@ class Pump:
     def collect(self) -> None:
         """The sync thread has results."""
         self.durability.collect()
-        self._release()
+        self.release()
+
+    def release(self) -> None:
+        """Send what was held for the disk and no longer must be."""
+        durable = self.engine.durable
+        if self.durability.failed:
+            self._refuse()
+            return
+        still: dict[int, Connection] = {}
+        for fd, connection in self._holding.items():
+            if connection.release(durable):
+                still[fd] = connection
+            if connection.unsent_bytes or connection.broken or connection.session.closing:
+                self._look_after(connection)
+        self._holding = still
+        if still:
+            self.durability.sync_soon()
 
     def count_lively(self, window_ms: int) -> None:
         """Count the clients that did anything in the last `window_ms`. O(clients)."""
@@ -198,21 +214,6 @@ class Pump:
     def _sync_is_in_flight(self) -> bool:
         log = self.durability.log
         return log is not None and log.is_sync_in_flight
-
-    def _release(self) -> None:
-        durable = self.engine.durable
-        if self.durability.failed:
-            self._refuse()
-            return
-        still: dict[int, Connection] = {}
-        for fd, connection in self._holding.items():
-            if connection.release(durable):
-                still[fd] = connection
-            if connection.unsent_bytes or connection.broken or connection.session.closing:
-                self._look_after(connection)
-        self._holding = still
-        if still:
-            self.durability.sync_soon()
 
     def _refuse(self) -> None:
         message = self.server.disk_error()

@@ -210,12 +210,13 @@ class Service:
                 self.stop()
 
     def _end(self) -> None:
-        """Everything that was done is logged and on disk, then connections end."""
+        """Everything that was done is logged and on disk, whoever waited for that is told, then connections end."""
         if self.engine.effects:
             self.durability.write()
-        if not self.storage.close():
-            self.exit_code = 1
+        self.durability.sync_now()
         if self._pump is not None:
-            self._pump.collect()
+            self._pump.release()
             self._pump.close_all()
             self._pump.poller.close()
+        if not self.storage.close():
+            self.exit_code = 1
