@@ -215,6 +215,8 @@ class Session:
         spec: Spec | None = None
         started_ns = steady_ns()
         total = len(requests)
+        if total > 2:
+            db.warm(requests)
         for at in range(total):
             argv = requests[at]
             spec = names.get(argv[0])
