@@ -93,7 +93,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _pinned_to(core: int | None) -> Iterator[None]:
+def pinned_to(core: int | None) -> Iterator[None]:
     """Within the block this process runs on `core`, and so does every child started there."""
     if core is None:
         yield
@@ -118,7 +118,7 @@ class Server:
         base = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(directory), "save": ""}
         for name, value in {**base, **kind.directives, **directives}.items():
             argv += [f"--{name}", value]
-        with _pinned_to(core), self.log_path.open("wb") as log:
+        with pinned_to(core), self.log_path.open("wb") as log:
             # From the repository's root, so that `-m respkv` is the checkout even when another is installed.
             self._process = subprocess.Popen(
                 argv,
