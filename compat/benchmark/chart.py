@@ -43,9 +43,7 @@ def _text(x: float, y: float, text: str, *, size: int = 12, anchor: str = "start
 def _chosen(results: Results, section: str, *, more_is_better: bool) -> list[Metric]:
     """The section's metrics that go that way, those with a wanted ratio if there are any."""
     metrics = [
-        metric
-        for metric in results.metrics
-        if metric.section == section and metric.more_is_better == more_is_better
+        metric for metric in results.metrics if metric.section == section and metric.more_is_better == more_is_better
     ]
     return [metric for metric in metrics if metric.wanted is not None] or metrics
 
@@ -65,9 +63,7 @@ def _group(metric: Metric, servers: list[str], y: float) -> list[str]:
         parts.append(_text(end + 4, top + BAR - 1, f"{ratio:.2f}", size=10, style=weight))
     if metric.wanted is not None and metric.wanted != 1.0:
         x = _x(metric.wanted)
-        parts.append(
-            f"<path d='M{x:.1f} {y - 2:.1f}V{y + height + 1:.1f}' stroke='#b42318' stroke-width='1.5'/>"
-        )
+        parts.append(f"<path d='M{x:.1f} {y - 2:.1f}V{y + height + 1:.1f}' stroke='#b42318' stroke-width='1.5'/>")
     return parts
 
 
@@ -82,9 +78,7 @@ def _axis(top: float, bottom: float) -> list[str]:
     return parts
 
 
-def _panel(
-    results: Results, servers: list[str], y: float, *, more_is_better: bool
-) -> tuple[list[str], float]:
+def _panel(results: Results, servers: list[str], y: float, *, more_is_better: bool) -> tuple[list[str], float]:
     """One panel from `y` on, and where it ends."""
     heading = "More is better" if more_is_better else "Less is better"
     parts = [_text(20, y + 16, heading, size=15, style="font-weight='600'")]

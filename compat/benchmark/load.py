@@ -31,9 +31,7 @@ def _argv(server: Server, test: str, options: dict[str, int]) -> list[str]:
     return argv + [word for name, value in options.items() for word in (f"-{name}", str(value))]
 
 
-def drive(
-    server: Server, test: str, *, requests: int, clients: int, depth: int, keys: int, core: int | None
-) -> Rate:
+def drive(server: Server, test: str, *, requests: int, clients: int, depth: int, keys: int, core: int | None) -> Rate:
     """Run one of redis-benchmark's tests over `keys` random keys, to the end."""
     options = {"n": requests, "c": clients, "P": depth, "r": keys}
     before_s = server.cpu_s()
@@ -47,15 +45,11 @@ def drive(
 
 
 @contextlib.contextmanager
-def driving(
-    server: Server, test: str, *, clients: int, depth: int, keys: int, core: int | None
-) -> Iterator[None]:
+def driving(server: Server, test: str, *, clients: int, depth: int, keys: int, core: int | None) -> Iterator[None]:
     """The same without end, for as long as the block lasts; begins when its clients are connected."""
     options = {"n": 1_000_000_000, "c": clients, "P": depth, "r": keys}
     with pinned_to(core):
-        process = subprocess.Popen(
-            _argv(server, test, options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(_argv(server, test, options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while process.poll() is None and int(server.info("clients")["connected_clients"]) < clients:
             pass

@@ -123,9 +123,7 @@ def always(plan: Plan, results: Results) -> None:
                             core=plan.client_core,
                         )
                     key = server.kind.name
-                    results.add(
-                        section, name, "requests/s", key, rate.per_second, more_is_better=True, wanted=1.0
-                    )
+                    results.add(section, name, "requests/s", key, rate.per_second, more_is_better=True, wanted=1.0)
                     plan.say(f"{number + 1} {name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
             for server in servers:
                 _get_beside_set(plan, results, server, section)
@@ -158,9 +156,7 @@ def latency(plan: Plan, results: Results) -> None:
                     with contextlib.ExitStack() as stack:
                         stack.enter_context(turn(server))
                         if load:
-                            busy = driving(
-                                server, load, clients=CLIENTS, depth=1, keys=KEYS, core=plan.client_core
-                            )
+                            busy = driving(server, load, clients=CLIENTS, depth=1, keys=KEYS, core=plan.client_core)
                             stack.enter_context(busy)
                         probe = stack.enter_context(probing(server.port, plan.client_core))
                         select.select([], [], [], seconds)
@@ -272,9 +268,7 @@ def _expire(plan: Plan, results: Results, server: Server, count: int) -> None:
         _add_stall(plan, results, server, "a million keys expire", probe.finish(), took_s)
 
 
-def _add_stall(
-    plan: Plan, results: Results, server: Server, name: str, seen: Latencies, took_s: float
-) -> None:
+def _add_stall(plan: Plan, results: Results, server: Server, name: str, seen: Latencies, took_s: float) -> None:
     key = server.kind.name
     results.add("stall", f"longest while {name}", "ms", key, seen.max_ms, more_is_better=False, wanted=1.0)
     results.add("stall", f"p99 while {name}", "ms", key, seen.p99_ms, more_is_better=False)
