@@ -59,8 +59,11 @@ def _group(metric: Metric, servers: list[str], y: float) -> list[str]:
         end = _x(ratio)
         size = f"width='{end - LEFT:.1f}' height='{BAR}'"
         parts.append(f"<rect x='{LEFT}' y='{top:.1f}' {size} fill='{COLOURS[server]}'/>")
-        weight = "font-weight='600'" if server == "respkv" else ""
-        parts.append(_text(end + 4, top + BAR - 1, f"{ratio:.2f}", size=10, style=weight))
+        figure, weight = f"{ratio:.2f}", "font-weight='600'" if server == "respkv" else ""
+        parts.append(
+            f"<rect x='{end + 2:.1f}' y='{top:.1f}' width='{6.5 * len(figure):.1f}' height='{BAR}' fill='#ffffff'/>"
+        )
+        parts.append(_text(end + 4, top + BAR - 1, figure, size=10, style=weight))
     if metric.wanted is not None and metric.wanted != 1.0:
         x = _x(metric.wanted)
         parts.append(f"<path d='M{x:.1f} {y - 2:.1f}V{y + height + 1:.1f}' stroke='#b42318' stroke-width='1.5'/>")
