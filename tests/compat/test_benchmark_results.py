@@ -6,9 +6,7 @@ from compat.benchmark.results import Metric, Results, cell, markdown, plain
 
 
 def example() -> Results:
-    found = Results(
-        {"machine": "one"}, {"redis7": "redis-server 7.0", "respkv": "respkv 0.1"}, {"speed": "3 rounds."}
-    )
+    found = Results({"machine": "one"}, {"redis7": "redis-server 7.0", "respkv": "respkv 0.1"}, {"speed": "3 rounds."})
     for value in (90.0, 100.0, 120.0):
         found.add("speed", "GET", "requests/s", "redis7", value, more_is_better=True, wanted=1.0)
         found.add("speed", "GET", "requests/s", "respkv", value * 1.5, more_is_better=True, wanted=1.0)

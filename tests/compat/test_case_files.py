@@ -79,9 +79,7 @@ def test_a_command_before_the_first_case_is_refused() -> None:
         ("redis7", "redis8", (8, 2), False),
     ],
 )
-def test_a_case_chooses_its_oracle(
-    requirement: str, name: str, behaves_as: tuple[int, int], *, allowed: bool
-) -> None:
+def test_a_case_chooses_its_oracle(requirement: str, name: str, behaves_as: tuple[int, int], *, allowed: bool) -> None:
     case = parse_cases(f"=== A case\n#oracle {requirement}\n" if requirement else "=== A case\n", "some.txt")[0]
     assert case.oracle_allows(name, behaves_as) is allowed
 
