@@ -5,6 +5,7 @@ Rule 2: it is ready when it answers PING; nothing waits for a fixed time.
 """
 
 import contextlib
+import functools
 import importlib.util
 import os
 import select
@@ -72,6 +73,17 @@ KINDS = {
 }
 
 
+@functools.cache
+def respkv_folder() -> Path:
+    """Where `python -m respkv` is started: in the checkout only if the interpreter knows no other respkv.
+
+    An installed one may be compiled, and would be hidden by the checkout's source.
+    """
+    try_it = [sys.executable, "-c", "import respkv"]
+    installed = subprocess.run(try_it, cwd="/", capture_output=True, check=False).returncode == 0
+    return Path("/") if installed else REPOSITORY
+
+
 def available() -> list[Kind]:
     """The kinds whose program is found (respkv: whose package can be imported)."""
     kinds = []
@@ -93,7 +105,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _pinned_to(core: int | None) -> Iterator[None]:
+def pinned_to(core: int | None) -> Iterator[None]:
     """Within the block this process runs on `core`, and so does every child started there."""
     if core is None:
         yield
@@ -118,14 +130,13 @@ class Server:
         base = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(directory), "save": ""}
         for name, value in {**base, **kind.directives, **directives}.items():
             argv += [f"--{name}", value]
-        with _pinned_to(core), self.log_path.open("wb") as log:
-            # From the repository's root, so that `-m respkv` is the checkout even when another is installed.
+        with pinned_to(core), self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=REPOSITORY if kind.name == "respkv" else directory,
+                cwd=respkv_folder() if kind.name == "respkv" else directory,
                 start_new_session=True,
             )
         self._started_at = monotonic()

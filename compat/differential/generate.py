@@ -37,7 +37,7 @@ FRAME_PIECES = [
     *(b"*99999999999999999999\r\n", b"$3\r\n", b"$-1\r\n", b"$abc\r\n", b"$\r\n", b"$999999999999\r\n"),
     *(b"$4\r\nPING\r\n", b"PING\r\n", b"ping\n", b"\r\n", b"\n", b" \r\n", b"GET\r\n", b"nosuch a b\r\n"),
     *(b"ECHO 'a b'\r\n", b'ECHO "\\x41\\n"\r\n', b'ECHO "open\r\n', b"ECHO 'a'b\r\n"),
-    *(b":1\r\n", b"+OK\r\n", b"-x\r\n", b"\x00", b"\xff\xfe\r\n"),
+    *(b":1\r\n", b"+OK\r\n", b"-x\r\n", b"\xff\xfe\r\n"),
 ]
 
 
@@ -189,7 +189,8 @@ def _properties(
         return test
 
     def frames(without: frozenset[bytes]) -> Callable[[], None]:
-        piece = st.sampled_from(FRAME_PIECES) | st.binary(max_size=3)
+        # No zero bytes: behind one in a header, Redis waits forever (see `known.py`).
+        piece = st.sampled_from(FRAME_PIECES) | st.binary(max_size=3).filter(lambda data: 0 not in data)
 
         @given(st.lists(piece, max_size=6), st.lists(st.integers(0, 100), max_size=3))
         def test(pieces: list[bytes], cuts: list[int]) -> None:

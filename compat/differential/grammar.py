@@ -101,7 +101,7 @@ GRAMMARS: dict[str, str] = {
         SWAPDB < 0 1 | db db >
         RANDOMKEY
         KEYS pattern
-        SCAN < 0 | 0 | 0 | x | foo > [ MATCH pattern ] [ COUNT count ] [ TYPE type ]
+        SCAN < 0 | 0 | 0 | NOSUCH > [ MATCH pattern ] [ COUNT count ] [ TYPE type ]
         DBSIZE
         OBJECT ENCODING key
         OBJECT REFCOUNT key

@@ -4,7 +4,12 @@ import re
 
 # (pattern for "title of the case > command line", why the subject answers otherwise)
 KNOWN: dict[str, list[tuple[str, str]]] = {
-    "respkv": [],
+    "respkv": [
+        (
+            r"^A zero byte in a header",
+            "Redis looks for the end of a line with strchr and waits forever behind a zero byte; respkv answers",
+        ),
+    ],
 }
 
 

@@ -1,0 +1,91 @@
+"""`python -m compat.benchmark`: measures, prints, and writes docs/benchmarks (unless --quick)."""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from compat.benchmark import chart, results
+from compat.benchmark.sections import SECTIONS, Plan
+from compat.servers import KINDS, REPOSITORY, Kind, available, end_with_signals, start
+
+FOLDER = REPOSITORY / "docs" / "benchmarks"
+QUICK_SCALE = 0.05
+INTRO = """
+# Measured side by side
+
+Written by `python -m compat.benchmark`. Each cell is the median of the rounds, then the least and greatest,
+then the ratio to redis-server 7.0. All servers run on the same core, by turns; redis-benchmark and the
+probe on another. "Wanted" is what respkv sets out to reach, as a ratio to redis-server 7.0 in the same run.
+
+![ratios to redis-server 7.0](ratios.svg)
+"""
+
+
+def version_of(kind: Kind) -> str:
+    """What the server says it is."""
+    with start(kind, {"appendonly": "no"}) as server:
+        info = server.info("server")
+    own = {"respkv": "respkv_version", "valkey9": "valkey_version"}.get(kind.name, "redis_version")
+    build = f", {info['respkv_build']}" if "respkv_build" in info else ""
+    return f"{kind.label.split()[0]} {info.get(own, '?')}{build}"
+
+
+def machine() -> dict[str, str]:
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "machine": f"{model}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m compat.benchmark", description=__doc__)
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
+    parser.add_argument("--servers", default="", help=f"of {', '.join(KINDS)} (default: all found)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the work; writes no files")
+    parser.add_argument("--out", type=Path, help="folder for results.json, results.md, ratios.svg")
+    options = parser.parse_args()
+    end_with_signals()
+
+    kinds = [KINDS[name] for name in options.servers.split(",")] if options.servers else available()
+    unknown = set(options.only.split(",")) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no such section: {', '.join(unknown)} (there are {', '.join(SECTIONS)})")
+    cores = sorted(os.sched_getaffinity(0))
+    plan = Plan(
+        kinds,
+        options.rounds,
+        QUICK_SCALE if options.quick else 1.0,
+        cores[0] if len(cores) > 1 else None,
+        cores[1] if len(cores) > 1 else None,
+        lambda text: print(f"  {text}", file=sys.stderr, flush=True),
+    )
+    found = results.Results(machine(), {kind.name: version_of(kind) for kind in kinds})
+    for name in options.only.split(","):
+        SECTIONS[name](plan, found)
+    when = time.strftime("%Y-%m-%d")
+    found.rounds = dict.fromkeys(found.sections(), f"{options.rounds} rounds, {when}.")
+    print(results.plain(found))
+
+    folder = options.out or (None if options.quick else FOLDER)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        merged = results.load(folder / "results.json")
+        merged.replace_sections(found)
+        merged.save(folder / "results.json")
+        (folder / "results.md").write_text(results.markdown(merged, INTRO), encoding="utf-8")
+        (folder / "ratios.svg").write_text(chart.draw(merged), encoding="utf-8")
+        print(f"written to {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""The measurements, one function a section; each adds its samples to the results.
+
+A section starts the servers it needs, gives each its turn in each round, and stops them.
+"""
+
+import contextlib
+import os
+import select
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compat.benchmark.load import drive, driving, fill
+from compat.benchmark.probe import Latencies, probing
+from compat.benchmark.results import Results
+from compat.servers import Kind, Server, start
+
+KEYS = 100_000
+CLIENTS = 50
+POLL_S = 0.02
+EVERYSEC = {"appendonly": "yes", "appendfsync": "everysec", "auto-aof-rewrite-percentage": "0"}
+ALWAYS = {**EVERYSEC, "appendfsync": "always"}
+TESTS = ("get", "set", "incr", "mset")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, how often, how much of it, and on which cores."""
+
+    kinds: list[Kind]
+    rounds: int
+    scale: float
+    server_core: int | None
+    client_core: int | None
+    say: Callable[[str], None]
+
+    def count(self, full: int) -> int:
+        """`full`, or as much less of it as a quick run takes."""
+        return max(100, int(full * self.scale))
+
+
+@contextlib.contextmanager
+def fleet(plan: Plan, directives: Mapping[str, str]) -> Iterator[list[Server]]:
+    """All servers, running but stopped by SIGSTOP until their turn."""
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for kind in plan.kinds:
+            server = stack.enter_context(start(kind, directives, core=plan.server_core))
+            server.pause()
+            servers.append(server)
+        yield servers
+
+
+@contextlib.contextmanager
+def turn(server: Server) -> Iterator[None]:
+    """Only this server runs, and no other's writes are still on their way to the disk."""
+    os.sync()
+    server.resume()
+    try:
+        yield
+    finally:
+        server.pause()
+
+
+def throughput(plan: Plan, results: Results) -> None:
+    """GET, SET, INCR, MSET at three depths, everysec: requests a second and CPU time a request."""
+    full = {1: 100_000, 16: 800_000, 64: 1_500_000}
+    with fleet(plan, EVERYSEC) as servers:
+        for server in servers:
+            with turn(server):
+                fill(server, KEYS, core=plan.client_core)
+        for number in range(plan.rounds):
+            for depth, test in ((depth, test) for depth in full for test in TESTS):
+                requests = plan.count(full[depth] // (6 if test == "mset" else 1))
+                name = f"{'MSET of 10' if test == 'mset' else test.upper()}, depth {depth}"
+                for server in servers:
+                    with turn(server):
+                        rate = drive(
+                            server,
+                            test,
+                            requests=requests,
+                            clients=CLIENTS,
+                            depth=depth,
+                            keys=KEYS,
+                            core=plan.client_core,
+                        )
+                    key = server.kind.name
+                    results.add(
+                        "throughput",
+                        name,
+                        "requests/s",
+                        key,
+                        rate.per_second,
+                        more_is_better=True,
+                        wanted=1.0,
+                    )
+                    results.add("CPU", name, "µs/request", key, rate.cpu_us, more_is_better=False)
+                    plan.say(f"{number + 1} {name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+
+
+def always(plan: Plan, results: Results) -> None:
+    """SET with every write synced; GET beside such writers."""
+    section = "always"
+    points = {(1, 1): 4_000, (50, 1): 40_000, (1, 16): 40_000, (50, 16): 300_000}
+    with fleet(plan, ALWAYS) as servers:
+        for server in servers:
+            with turn(server):
+                fill(server, KEYS, core=plan.client_core)
+        for number in range(plan.rounds):
+            for (clients, depth), full in points.items():
+                name = f"SET, {clients} client{'s' if clients > 1 else ''}, depth {depth}"
+                for server in servers:
+                    with turn(server):
+                        rate = drive(
+                            server,
+                            "set",
+                            requests=plan.count(full),
+                            clients=clients,
+                            depth=depth,
+                            keys=KEYS,
+                            core=plan.client_core,
+                        )
+                    key = server.kind.name
+                    results.add(section, name, "requests/s", key, rate.per_second, more_is_better=True, wanted=1.0)
+                    plan.say(f"{number + 1} {name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+            for server in servers:
+                _get_beside_set(plan, results, server, section)
+
+
+def _get_beside_set(plan: Plan, results: Results, server: Server, section: str) -> None:
+    requests = plan.count(100_000)
+    with turn(server), driving(server, "set", clients=25, depth=1, keys=KEYS, core=plan.client_core):
+        began = time.monotonic()
+        before = int(server.info("stats")["total_commands_processed"])
+        rate = drive(server, "get", requests=requests, clients=25, depth=1, keys=KEYS, core=plan.client_core)
+        writes = int(server.info("stats")["total_commands_processed"]) - before - requests
+        writes_per_s = writes / (time.monotonic() - began)
+    name, key = "25 clients GET beside 25 that SET", server.kind.name
+    results.add(section, f"{name}: GET", "requests/s", key, rate.per_second, more_is_better=True, wanted=3.0)
+    results.add(section, f"{name}: SET", "requests/s", key, writes_per_s, more_is_better=True)
+    plan.say(f"{name} {key} GET {rate.per_second:,.0f}/s SET {writes_per_s:,.0f}/s")
+
+
+def latency(plan: Plan, results: Results) -> None:
+    """PING from a client that asks once a millisecond: alone, and beside 50 that keep the server busy."""
+    seconds = 10 * plan.scale
+    with fleet(plan, EVERYSEC) as servers:
+        for server in servers:
+            with turn(server):
+                fill(server, KEYS, core=plan.client_core)
+        for _ in range(plan.rounds):
+            for load in ("", "get", "set"):
+                for server in servers:
+                    with contextlib.ExitStack() as stack:
+                        stack.enter_context(turn(server))
+                        if load:
+                            busy = driving(server, load, clients=CLIENTS, depth=1, keys=KEYS, core=plan.client_core)
+                            stack.enter_context(busy)
+                        probe = stack.enter_context(probing(server.port, plan.client_core))
+                        select.select([], [], [], seconds)
+                        seen = probe.finish()
+                    beside = f"beside {CLIENTS} clients that {load.upper()}" if load else "alone"
+                    _add_latencies(results, f"PING {beside}", server, seen)
+                    plan.say(f"PING {beside} {server.kind.name} {seen}")
+
+
+def _add_latencies(results: Results, name: str, server: Server, seen: Latencies) -> None:
+    for what, value in (("p50", seen.p50_ms), ("p99", seen.p99_ms), ("max", seen.max_ms)):
+        results.add("latency", f"{name}: {what}", "ms", server.kind.name, value, more_is_better=False)
+
+
+def memory(plan: Plan, results: Results) -> None:
+    """Resident memory with a million keys of 16 bytes and values of 64."""
+    count = plan.count(1_000_000)
+    for _ in range(plan.rounds):
+        for kind in plan.kinds:
+            with start(kind, EVERYSEC, core=plan.server_core) as server:
+                empty_bytes = server.rss_bytes()
+                fill(server, count, core=plan.client_core)
+                full_bytes = server.rss_bytes()
+            per_key = (full_bytes - empty_bytes) / count
+            add = results.add
+            add("memory", "resident with a million keys", "MB", kind.name, full_bytes / 1e6,
+                more_is_better=False, wanted=1.3)  # fmt: skip
+            add("memory", "resident a key", "bytes", kind.name, per_key, more_is_better=False)
+            add("memory", "resident when empty", "MB", kind.name, empty_bytes / 1e6, more_is_better=False)
+            plan.say(f"memory {kind.name} {full_bytes / 1e6:.1f} MB, {per_key:.0f} bytes a key")
+
+
+def load(plan: Plan, results: Results) -> None:
+    """From the start of the process to the first PONG, over a log of SETs and over a base file."""
+    count = plan.count(1_000_000)
+    with tempfile.TemporaryDirectory(prefix="compat-load-") as name:
+        logs, bases = Path(name, "log"), Path(name, "base")
+        for kind in plan.kinds:
+            for folder in (logs, bases):
+                directory = folder / kind.name
+                directory.mkdir(parents=True)
+                with start(kind, EVERYSEC, directory=directory, core=plan.server_core) as server:
+                    fill(server, count, core=plan.client_core)
+                    if folder is bases:
+                        _rewrite(server)
+        for _ in range(plan.rounds):
+            for what, folder in (("log of a million SETs", logs), ("base of a million keys", bases)):
+                for kind in plan.kinds:
+                    with start(kind, EVERYSEC, directory=folder / kind.name, core=plan.server_core) as server:
+                        seconds = server.ready_after_s
+                        with server.connect() as connection:
+                            held = connection.ask("DBSIZE").text
+                    if held != str(count):
+                        raise RuntimeError(f"{kind.label} holds {held} of {count} keys after its start")
+                    results.add("load", what, "keys/s", kind.name, count / seconds,
+                                more_is_better=True, wanted=1.0)  # fmt: skip
+                    plan.say(f"load {what} {kind.name} {seconds:.2f} s")
+            for kind in plan.kinds:
+                with start(kind, EVERYSEC, core=plan.server_core) as server:
+                    results.add("load", "start with no data", "s", kind.name, server.ready_after_s,
+                                more_is_better=False)  # fmt: skip
+
+
+def _rewrite(server: Server) -> None:
+    """BGREWRITEAOF, to its end."""
+    with server.connect() as connection:
+        reply = connection.ask("BGREWRITEAOF")
+    if reply.is_error:
+        raise RuntimeError(f"{server.kind.label}: {reply.text}")
+    while True:
+        state = server.info("persistence")
+        if state["aof_rewrite_in_progress"] == state["aof_rewrite_scheduled"] == "0":
+            break
+        select.select([], [], [], POLL_S)
+    if state["aof_last_bgrewrite_status"] != "ok":
+        raise RuntimeError(f"{server.kind.label}: the rewrite failed")
+
+
+def stall(plan: Plan, results: Results) -> None:
+    """The longest wait of a pinging client while much is loaded, compacted, and expires."""
+    many, million = plan.count(5_000_000), plan.count(1_000_000)
+    for _ in range(plan.rounds):
+        for kind in plan.kinds:
+            with start(kind, EVERYSEC, core=plan.server_core) as server:
+                with probing(server.port, plan.client_core) as probe:
+                    began = time.monotonic()
+                    fill(server, many, core=plan.client_core)
+                    took_s = time.monotonic() - began
+                    _add_stall(plan, results, server, "five million keys are loaded", probe.finish(), took_s)
+                with probing(server.port, plan.client_core) as probe:
+                    began = time.monotonic()
+                    _rewrite(server)
+                    took_s = time.monotonic() - began
+                    _add_stall(plan, results, server, "a compaction runs", probe.finish(), took_s)
+            with start(kind, EVERYSEC, core=plan.server_core) as server:
+                _expire(plan, results, server, million)
+
+
+def _expire(plan: Plan, results: Results, server: Server, count: int) -> None:
+    """All keys expire at one instant, some seconds after the last is set; watched until none is left."""
+    due_s = time.time() + 2 + count * 8e-6
+    fill(server, count, expire_at_ms=int(due_s * 1000), core=plan.client_core)
+    with probing(server.port, plan.client_core) as probe, server.connect() as connection:
+        select.select([], [], [], max(0.0, due_s - time.time()))
+        began = time.monotonic()
+        while connection.ask("DBSIZE").text != "0":
+            select.select([], [], [], POLL_S)
+        took_s = time.monotonic() - began
+        _add_stall(plan, results, server, "a million keys expire", probe.finish(), took_s)
+
+
+def _add_stall(plan: Plan, results: Results, server: Server, name: str, seen: Latencies, took_s: float) -> None:
+    key = server.kind.name
+    results.add("stall", f"longest while {name}", "ms", key, seen.max_ms, more_is_better=False, wanted=1.0)
+    results.add("stall", f"p99 while {name}", "ms", key, seen.p99_ms, more_is_better=False)
+    results.add("stall", f"time in which {name}", "s", key, took_s, more_is_better=False)
+    plan.say(f"stall while {name} {key} {seen} in {took_s:.1f} s")
+
+
+SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
+    "throughput": throughput,
+    "always": always,
+    "latency": latency,
+    "memory": memory,
+    "load": load,
+    "stall": stall,
+}
