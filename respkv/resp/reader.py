@@ -123,6 +123,7 @@ class RequestReader:
             return
         first = len(requests)
         gets = self._gets
+        argv: object = False
         try:
             self._feed(data)
             self._feed(_SENTINEL)
@@ -136,16 +137,17 @@ class RequestReader:
                     if type(argument) is not bytes:
                         raise hiredis.ProtocolError
                 requests.append(argv)
+            # The sentinel comes out by itself if the chunk was whole; were it another integer that the client sent, the
+            # sentinel would follow.
+            self.verbatim = argv is not False and gets() is False
         except hiredis.HiredisError:
+            self.verbatim = False
             self._restart()
             del requests[first:]
             self._buffer += data
             self._read_strictly(requests, 0)
             return
-        if argv is not False and gets() is False:
-            # The sentinel came out: the chunk was whole. Were it another integer that a client sent, the sentinel
-            # would have followed.
-            self.verbatim = True
+        if self.verbatim:
             return
         self._restart()
         consumed = 0
