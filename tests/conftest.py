@@ -1,12 +1,16 @@
 """Fixtures of all tests: a server in process, and what must hold after each test."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from harness import Client, World
 from real_redis import RealRedis
+
+# `compat` is no part of what is installed: it is found in the checkout, behind everything else.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 
 @pytest.fixture
