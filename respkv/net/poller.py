@@ -13,6 +13,8 @@ WRITE = 0x004
 ENDED = 0x008 | 0x010 | 0x2000
 """An error, a hang-up, or the peer's end of sending (EPOLLERR, EPOLLHUP, EPOLLRDHUP)."""
 
+BRIEF_S = 0.001
+
 _PARKED = 0x2000
 
 
@@ -33,6 +35,9 @@ class Poller(Protocol):
 
     def poll(self) -> list[tuple[int, int]]:
         """What is ready now, without waiting."""
+
+    def poll_briefly(self) -> list[tuple[int, int]]:
+        """What is ready within a millisecond."""
 
     def close(self) -> None:
         """Let go of the set."""
@@ -65,6 +70,10 @@ if sys.platform == "linux":
         def poll(self) -> list[tuple[int, int]]:
             """As Poller."""
             return self._epoll.poll(0)
+
+        def poll_briefly(self) -> list[tuple[int, int]]:
+            """As Poller."""
+            return self._epoll.poll(BRIEF_S)
 
         def close(self) -> None:
             """As Poller."""
@@ -108,7 +117,14 @@ elif sys.platform != "win32":
 
         def poll(self) -> list[tuple[int, int]]:
             """As Poller."""
-            events = self._kqueue.control(None, max(1, len(self._watched)), 0)
+            return self._control(0)
+
+        def poll_briefly(self) -> list[tuple[int, int]]:
+            """As Poller."""
+            return self._control(BRIEF_S)
+
+        def _control(self, wait_s: float) -> list[tuple[int, int]]:
+            events = self._kqueue.control(None, max(1, len(self._watched)), wait_s)
             return [(event.ident, READ if event.filter == select.KQ_FILTER_READ else WRITE) for event in events]
 
         def close(self) -> None:

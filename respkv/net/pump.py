@@ -23,7 +23,7 @@ from respkv.server.session import Session
 
 logger = logging.getLogger(__name__)
 
-TURNS_NS = 2_000_000
+TURNS_NS = 5_000_000
 """How long the pump goes on before it lets Trio's other tasks run."""
 
 UNSENT_PAUSE_BYTES = 32 * 1024 * 1024
@@ -39,6 +39,7 @@ class Pump:
         self.durability = durability
         self.poller = poller
         self._poll = poller.poll
+        self._poll_briefly = poller.poll_briefly
         self._connections: dict[int, Connection] = {}
         self._by_session: dict[int, Connection] = {}
         # Descriptors that are no clients (listeners, the sync thread's wake-up), and what to do when one is readable.
@@ -71,22 +72,31 @@ class Pump:
         self.poller.add(connection.fd)
 
     def run_turns(self) -> None:
-        """Take turns until nothing is ready, or for about 2 ms."""
+        """Take turns until nobody has asked anything for a millisecond, or for about 5 ms.
+
+        The short wait at the end is in the poller itself: a lone client that sends its next request when it has the
+        reply to the last one need not pay for a round through Trio, about 30 µs.
+        """
         until_ns = steady_ns() + TURNS_NS
+        events = self._poll()
         while True:
-            events = self._poll()
             if events:
                 self._turn(events)
-            elif not self._holding or self.durability.log is None or self._sync_is_in_flight():
-                return
+                # With everyone waiting there is nobody left to poll for.
+                if self._holding and len(self._holding) >= self.lively:
+                    self._sync_in_place()
+                if steady_ns() > until_ns:
+                    break
+                events = self._poll()
+            elif self._holding and not self._sync_is_in_flight():
+                self._sync_in_place()
+                events = self._poll()
             else:
-                self.durability.sync_now()
-                self.release()
-                continue
-            if steady_ns() > until_ns:
-                if self._holding:
-                    self.durability.sync_soon()
-                return
+                events = self._poll_briefly()
+                if not events:
+                    break
+        if self._holding:
+            self._sync_in_place()
 
     def finish(self, active: list[Connection]) -> None:
         """End a turn: log, then answer `active` and whoever became ready, then see to the disk."""
@@ -210,6 +220,11 @@ class Pump:
             self.server.forget_command()
             connection.session.write_error(InternalError())
             connection.session.closing = True
+
+    def _sync_in_place(self) -> None:
+        if not self._sync_is_in_flight():
+            self.durability.sync_now()
+            self.release()
 
     def _sync_is_in_flight(self) -> bool:
         log = self.durability.log

@@ -94,7 +94,7 @@ class AppendLog:
             self._fd = self._start_increment(manifest or Manifest())
         self._measure()
         self.policy = policy
-        self._thread = SyncThread(files.sync, _EVERYSEC_S if policy == EVERYSEC else 0.0)
+        self._syncer = SyncThread(files.sync, _EVERYSEC_S if policy == EVERYSEC else 0.0)
 
     def append(self, effects: list[Effect]) -> int:
         """Write one batch; its LSN. It never raises for the disk's sake: look at `state`."""
@@ -104,7 +104,7 @@ class AppendLog:
             self._pending.append(payload)
             self._pending_bytes += len(payload)
         elif self.policy == EVERYSEC:
-            self._thread.request(self._fd, self.written_lsn)
+            self._syncer.request(self._fd, self.written_lsn)
         return self.lsn
 
     def retry(self) -> bool:
@@ -125,13 +125,14 @@ class AppendLog:
         self.state = OK
         self.failure = ""
         if self.policy == EVERYSEC:
-            self._thread.request(self._fd, self.written_lsn)
+            self._syncer.request(self._fd, self.written_lsn)
         return True
 
     def sync_now(self) -> bool:
         """Make all that is written durable before returning; True if it is."""
-        self._thread.pause()
-        self.collect()
+        if self._syncer.is_pending or self._syncer.has_failed:
+            self._syncer.pause()
+            self.collect()
         if self.state in (POISONED, CLOSED):
             return False
         if self.durable_lsn < self.written_lsn:
@@ -146,11 +147,11 @@ class AppendLog:
     def request_sync(self) -> None:
         """Make all that is written durable in the background; `collect` tells when."""
         if self.durable_lsn < self.written_lsn and self.state in (OK, FAILED):
-            self._thread.request(self._fd, self.written_lsn)
+            self._syncer.request(self._fd, self.written_lsn)
 
     def collect(self) -> int:
         """Take the sync thread's results, when `wakeup_fd` is readable; the new `durable_lsn`."""
-        synced_lsn, error = self._thread.collect()
+        synced_lsn, error = self._syncer.collect()
         self.durable_lsn = max(self.durable_lsn, synced_lsn)
         if error is not None and self.state in (OK, FAILED):
             self._poison(_reason(error))
@@ -159,7 +160,7 @@ class AppendLog:
     def set_policy(self, policy: str) -> None:
         """Change `appendfsync`."""
         self.policy = policy
-        self._thread.set_interval(_EVERYSEC_S if policy == EVERYSEC else 0.0)
+        self._syncer.set_interval(_EVERYSEC_S if policy == EVERYSEC else 0.0)
         if policy != NO:
             self.request_sync()
 
@@ -192,7 +193,7 @@ class AppendLog:
         """
         if self.state is CLOSED:
             raise LogFailed("the log is closed")
-        self._thread.pause()
+        self._syncer.pause()
         self.collect()
         base = self.next_base()
         path = self.layout.path(base)
@@ -206,7 +207,7 @@ class AppendLog:
             fd = self._start_increment(self.manifest, base)
         except OSError as error:  # the base stays: a manifest of unknown fate may name it
             raise LogFailed(_reason(error)) from error
-        self._thread.forget()
+        self._syncer.forget()
         self._pending.clear()
         self._pending_bytes = 0
         self._has_torn_tail = False
@@ -235,7 +236,7 @@ class AppendLog:
             return not self._pending
         self.retry()
         is_durable = self.sync_now() and not self._pending
-        self._thread.stop()
+        self._syncer.stop()
         self.files.close(self._fd)
         self.state = CLOSED
         return is_durable
@@ -243,17 +244,17 @@ class AppendLog:
     @property
     def wakeup_fd(self) -> int:
         """Becomes readable when the sync thread has something to `collect`."""
-        return self._thread.wakeup_fd
+        return self._syncer.wakeup_fd
 
     @property
     def is_sync_in_flight(self) -> bool:
         """True while the thread waits for the disk (`aof_pending_bio_fsync`)."""
-        return self._thread.is_pending
+        return self._syncer.is_pending
 
     @property
     def must_delay_writes(self) -> bool:
         """True when everysec cannot keep its promise unless writers wait for the disk now."""
-        return self.policy == EVERYSEC and self._thread.busy_s > _STALL_S
+        return self.policy == EVERYSEC and self._syncer.busy_s > _STALL_S
 
     @property
     def current_size(self) -> int:

@@ -48,6 +48,11 @@ class SyncThread:
         return self._is_busy or self._is_wanted
 
     @property
+    def has_failed(self) -> bool:
+        """True from a failed sync to `forget`."""
+        return self._error is not None
+
+    @property
     def busy_s(self) -> float:
         """How long the sync in flight has taken so far; 0 when there is none."""
         return time.monotonic() - self._started_at_s if self._is_busy else 0.0
