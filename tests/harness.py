@@ -234,4 +234,14 @@ class Client:
         self.world.server.close_session(self.session)
 
 
-__all__ = ["NULL_ARRAY", "Client", "Digest", "World", "commands_of", "decode", "digest", "encode", "parse_words"]
+__all__ = [
+    "NULL_ARRAY",
+    "Client",
+    "Digest",
+    "World",
+    "commands_of",
+    "decode",
+    "digest",
+    "encode",
+    "parse_words",
+]
