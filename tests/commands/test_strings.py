@@ -337,7 +337,7 @@ def test_lcs_of_long_strings_is_that_of_a_real_server(client: Client, reference:
         alphabet = rng.choice([b"ab", b"abcd", bytes(range(256))])
         texts = [bytes(rng.choices(alphabet, k=rng.choice([1, 5, 200, 700]))) for _ in "ab"]
         commands.append([b"MSET", b"a%d" % number, texts[0], b"b%d" % number, texts[1]])
-        for options in ([], [b"LEN"], [b"IDX"], [b"IDX", b"MINMATCHLEN", b"3", b"WITHMATCHLEN"]):
-            commands.append([b"LCS", b"a%d" % number, b"b%d" % number, *options])
+        for options in (b"", b"LEN", b"IDX", b"IDX MINMATCHLEN 3 WITHMATCHLEN"):
+            commands += [[b"LCS", b"a%d" % number, b"b%d" % number, *options.split()]]
     data = b"".join(map(encode, commands))
     assert_same(commands, client.raw(data), reference.answer(data))
