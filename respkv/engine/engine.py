@@ -113,10 +113,18 @@ class Engine:
         self.effects.append([b"SELECT", b"%d" % index])
 
     def frame(self, since: int) -> None:
-        """Make the effects from position `since` on one transaction in the log, where they are more than one."""
-        if len(self.effects) - since > 1:
-            self.effects.insert(since, [b"MULTI"])
-            self.effects.append([b"EXEC"])
+        """Make the effects from position `since` on one transaction in the log, where they are more than one.
+
+        A SELECT at its beginning stays in front of it.
+        """
+        effects = self.effects
+        if since < len(effects):
+            first = effects[since]
+            if isinstance(first, list) and first[0] == b"SELECT":
+                since += 1
+        if len(effects) - since > 1:
+            effects.insert(since, [b"MULTI"])
+            effects.append([b"EXEC"])
 
     def take_effects(self) -> list[Effect]:
         """The effects so far, which become batch number `batch`; the next ones belong to the following."""
