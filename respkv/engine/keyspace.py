@@ -55,8 +55,6 @@ class Keyspace:
         self.watched: dict[bytes, set[Watcher]] = {}
         # Key to the number of the batch that wrote it last, for keys that are not yet durable.
         self.unsynced: dict[bytes, int] = {}
-        # The batch that last changed all keys at once (FLUSHDB, SWAPDB).
-        self.unsynced_as_whole = 0
         self.set_alert(0, True)
 
     # Reading
@@ -101,8 +99,8 @@ class Keyspace:
         value = shard.values.get(key)
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
-        if self.attentive:
-            self._wait_if_unsynced(key)
+        if self.unsynced and key in self.unsynced:
+            self._wait_for(key)
         return value
 
     def edit(self, key: bytes) -> Any:
@@ -190,8 +188,8 @@ class Keyspace:
         """Delete `key`; whether it was there (an expired one was not)."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if key not in shard.values:
-            if self.attentive:
-                self._wait_if_unsynced(key)
+            if self.unsynced and key in self.unsynced:
+                self._wait_for(key)
             return False
         if shard.expires and self._expire_if_due(shard, key):
             return False
@@ -229,23 +227,23 @@ class Keyspace:
 
     def clear(self) -> int:
         """Delete all keys; how many there were. O(shards): the sweeper frees the memory afterwards, in slices."""
-        for key in self.watched:
-            if key in self.shards[hash(key) & SHARD_MASK].values:
-                self._touch_watchers(key)
         count = 0
         for shard in self.shards:
             if shard.values:
                 count += len(shard.values)
                 self._empty(shard)
         self.payload_bytes = 0
-        self._note_whole()
         self.engine.dirty += count
+        for key in self.watched:
+            self._touch_watchers(key)
         return count
 
     def swap_with(self, other: "Keyspace") -> None:
-        """Exchange all keys with database `other`; who watches a key that is in either of them is touched."""
-        self._touch_for_swap(other)
-        other._touch_for_swap(self)
+        """Exchange all keys with database `other`; who watches a key that differs in the two is touched."""
+        for one, two in ((self, other), (other, self)):
+            for key in one.watched:
+                if one.holds(key) or two.holds(key):
+                    one._touch_watchers(key)
         for db in (self, other):
             if db.alert & SNAPSHOT:
                 for shard in db.shards:
@@ -254,14 +252,7 @@ class Keyspace:
         self.shards, other.shards = other.shards, self.shards
         self.unsynced, other.unsynced = other.unsynced, self.unsynced
         self.payload_bytes, other.payload_bytes = other.payload_bytes, self.payload_bytes
-        self._note_whole()
-        other._note_whole()
         self.engine.dirty += 1
-
-    def _touch_for_swap(self, other: "Keyspace") -> None:
-        for key in self.watched:
-            if key in self.shards[hash(key) & SHARD_MASK].values or other.peek(key) is not None:
-                self._touch_watchers(key)
 
     # The whole database
 
@@ -385,26 +376,20 @@ class Keyspace:
         if alert & WATCHED:
             self._touch_watchers(key)
 
-    def _note_whole(self) -> None:
-        if self.alert & UNSYNCED:
-            self.unsynced_as_whole = self.engine.batch
-
     def _touch_watchers(self, key: bytes) -> None:
         for watcher in self.watched.get(key, ()):
             watcher.touched = True
 
     def _attend(self, shard: Shard, key: bytes, found: bool) -> None:
-        self._wait_if_unsynced(key)
+        if self.unsynced and key in self.unsynced:
+            self._wait_for(key)
         if found and self.alert & ACCESS:
             self.engine.access.touch(shard, key)
 
-    def _wait_if_unsynced(self, key: bytes) -> None:
-        engine = self.engine
-        batch = self.unsynced.get(key, self.unsynced_as_whole)
-        if batch < self.unsynced_as_whole:
-            batch = self.unsynced_as_whole
-        if batch > engine.durable and batch > engine.waits_for:
-            engine.waits_for = batch
+    def _wait_for(self, key: bytes) -> None:
+        batch = self.unsynced[key]
+        if batch > self.engine.waits_for:
+            self.engine.waits_for = batch
 
 
 def open_engine(databases: int = 16) -> Engine:
