@@ -136,7 +136,7 @@ def _check(session: "Session", spec: Spec) -> None:
     server = session.server
     if session.gate & GATE_MEMORY and _may_grow(session, spec) and not server.make_room():
         raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
-    if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or _any_queued(session, spec, WRITE)):
+    if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or is_queued(session, spec, WRITE)):
         raise ReplyError(server.disk_error())
     if reasons & GATE_SUBSCRIBED and spec.name not in _IN_SUBSCRIBER_MODE:
         raise ReplyError(
@@ -164,7 +164,7 @@ _IN_SUBSCRIBER_MODE = frozenset(
 
 def _may_grow(session: "Session", spec: Spec) -> bool:
     """Whether to run or queue `spec` may take memory."""
-    if spec.flags & DENYOOM or _any_queued(session, spec, DENYOOM):
+    if spec.flags & DENYOOM or is_queued(session, spec, DENYOOM):
         return True
     return bool(session.gate & GATE_MULTI) and spec.name not in _LEAVE_MULTI
 
@@ -172,7 +172,7 @@ def _may_grow(session: "Session", spec: Spec) -> bool:
 _LEAVE_MULTI = frozenset((b"exec", b"discard", b"quit", b"reset"))
 
 
-def _any_queued(session: "Session", spec: Spec, flag: int) -> bool:
+def is_queued(session: "Session", spec: Spec, flag: int) -> bool:
     """Whether `spec` is EXEC and a command in the queue has `flag`."""
     return spec.name == b"exec" and any(queued.flags & flag for queued, _ in session.queue)
 
