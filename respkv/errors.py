@@ -84,6 +84,13 @@ class InvalidExpire(ReplyError):
         super().__init__(b"ERR invalid expire time in '%b' command" % name)
 
 
+class StringTooLong(ReplyError):
+    """A string would become longer than `proto-max-bulk-len`."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+
+
 class Loading(ReplyError):
     """The data set is still being read from disk."""
 

@@ -42,6 +42,13 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
 
 
 @pytest.fixture
+def reference(real_redis: RealRedis) -> RealRedis:
+    """A real redis-server without keys."""
+    real_redis.call("FLUSHALL")
+    return real_redis
+
+
+@pytest.fixture
 def fresh_redis(tmp_path: Path) -> Iterator[RealRedis]:
     """A redis-server that no other test has touched."""
     yield from run_redis(tmp_path)

@@ -234,4 +234,28 @@ class Client:
         self.world.server.close_session(self.session)
 
 
-__all__ = ["NULL_ARRAY", "Client", "Digest", "World", "commands_of", "decode", "digest", "encode", "parse_words"]
+def assert_same(commands: list[list[bytes]], ours: bytes, theirs: bytes) -> None:
+    """Fail at the first command whose replies differ, byte for byte."""
+    if ours == theirs:
+        return
+    one = two = 0
+    for number, command in enumerate(commands):
+        _, one_end = _decode(ours, one)
+        _, two_end = _decode(theirs, two)
+        assert ours[one:one_end] == theirs[two:two_end], f"command {number}: {command!r}"
+        one, two = one_end, two_end
+    assert ours == theirs
+
+
+__all__ = [
+    "NULL_ARRAY",
+    "Client",
+    "Digest",
+    "World",
+    "assert_same",
+    "commands_of",
+    "decode",
+    "digest",
+    "encode",
+    "parse_words",
+]

@@ -1,13 +1,19 @@
 """A real redis-server, for tests that ask how Redis does it."""
 
+import contextlib
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hiredis
 
 pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
+
+_MARKER = b"end-of-answer"
+_MARKED = b"$%d\r\n%b\r\n" % (len(_MARKER), _MARKER)
 
 
 class RealRedis:
@@ -49,6 +55,39 @@ class RealRedis:
             self._socket.close()
             self._connect()
         return reply
+
+    def answer(self, data: bytes) -> bytes:
+        """Send whole requests, any number, on a new connection; the bytes of their replies."""
+        with self._another() as connection:
+            sender = threading.Thread(target=connection.sendall, args=(data + pack(("ECHO", _MARKER)),))
+            sender.start()
+            answer = bytearray()
+            while not answer.endswith(_MARKED):
+                part = connection.recv(1 << 20)
+                assert part, "redis-server hung up"
+                answer += part
+            sender.join()
+        return bytes(answer[: -len(_MARKED)])
+
+    def answer_to_the_end(self, data: bytes) -> bytes:
+        """Send bytes of any kind on a new connection and close our half; all that comes back.
+
+        For little data: the server drops what it could not send before it saw the end.
+        """
+        answer = bytearray()
+        with self._another() as connection, contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(1 << 20):
+                answer += part
+        return bytes(answer)
+
+    @contextlib.contextmanager
+    def _another(self) -> Iterator[socket.socket]:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(self.path)
+            yield connection
 
     def _reply(self) -> Any:
         while (reply := self._reader.gets()) is False:

@@ -51,6 +51,8 @@ class Engine:
         self.databases: list[Keyspace] = []
         self.locks: LockTable | None = None
         self.now_ms = 0
+        # The longest string that a command may make (proto-max-bulk-len).
+        self.bulk_max_bytes = 512 * 1024 * 1024
         # Changes made by the command that runs; `commit` folds them into `changes`.
         self.dirty = 0
         # Changes since the last save of a snapshot.
@@ -111,10 +113,18 @@ class Engine:
         self.effects.append([b"SELECT", b"%d" % index])
 
     def frame(self, since: int) -> None:
-        """Make the effects from position `since` on one transaction in the log, where they are more than one."""
-        if len(self.effects) - since > 1:
-            self.effects.insert(since, [b"MULTI"])
-            self.effects.append([b"EXEC"])
+        """Make the effects from position `since` on one transaction in the log, where they are more than one.
+
+        A SELECT at its beginning stays in front of it.
+        """
+        effects = self.effects
+        if since < len(effects):
+            first = effects[since]
+            if isinstance(first, list) and first[0] == b"SELECT":
+                since += 1
+        if len(effects) - since > 1:
+            effects.insert(since, [b"MULTI"])
+            effects.append([b"EXEC"])
 
     def take_effects(self) -> list[Effect]:
         """The effects so far, which become batch number `batch`; the next ones belong to the following."""

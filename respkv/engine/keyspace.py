@@ -52,7 +52,7 @@ class Keyspace:
         self.payload_bytes = 0
         self.alert = engine.alert
         self.attentive = False
-        self.watched: dict[bytes, list[Watcher]] = {}
+        self.watched: dict[bytes, set[Watcher]] = {}
         # Key to the number of the batch that wrote it last, for keys that are not yet durable.
         self.unsynced: dict[bytes, int] = {}
         self.set_alert(0, True)
@@ -146,6 +146,21 @@ class Keyspace:
             if shard.expires:
                 shard.expires.pop(key, None)
         values[key] = value
+        self.engine.dirty += 1
+
+    def set_until(self, key: bytes, value: Value, at_ms: int) -> None:
+        """Give `key` a new value of any type that ends at `at_ms` (unix ms), whatever it held."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert:
+            self._note(shard, key)
+        values = shard.values
+        old = values.get(key)
+        if old is None:
+            self.payload_bytes += len(key) + payload_of(value)
+        else:
+            self.payload_bytes += payload_of(value) - payload_of(old)
+        values[key] = value
+        shard.expires[key] = at_ms
         self.engine.dirty += 1
 
     def put(self, key: bytes, value: Value) -> None:
@@ -258,7 +273,7 @@ class Keyspace:
     def holds(self, key: bytes) -> bool:
         """Whether `key` is there and not expired; changes nothing, not even an expired key."""
         shard = self.shards[hash(key) & SHARD_MASK]
-        return key in shard.values and shard.expires.get(key, self.engine.now_ms + 1) > self.engine.now_ms
+        return key in shard.values and shard.expires.get(key, self.engine.now_ms) >= self.engine.now_ms
 
     def load(self, key: bytes, value: Value, expire_at_ms: int | None) -> None:
         """Put a key from a base file or snapshot, in place of what it held: no effect, no event."""
@@ -292,8 +307,8 @@ class Keyspace:
     # Watching
 
     def watch(self, key: bytes, watcher: Watcher) -> None:
-        """Let `watcher` be touched when `key` changes. A key already expired does not count as a change then."""
-        self.watched.setdefault(key, []).append(watcher)
+        """Let `watcher` be touched when `key` changes."""
+        self.watched.setdefault(key, set()).add(watcher)
         self.set_alert(WATCHED, True)
 
     def unwatch(self, key: bytes, watcher: Watcher) -> None:
@@ -301,7 +316,7 @@ class Keyspace:
         watchers = self.watched.get(key)
         if watchers is None:
             return
-        watchers.remove(watcher)
+        watchers.discard(watcher)
         if not watchers:
             del self.watched[key]
         if not self.watched:
@@ -330,7 +345,8 @@ class Keyspace:
 
     def _expire_if_due(self, shard: Shard, key: bytes) -> bool:
         at_ms = shard.expires.get(key)
-        if at_ms is None or at_ms > self.engine.now_ms:
+        # The last millisecond counts as life, as in the reference.
+        if at_ms is None or at_ms >= self.engine.now_ms:
             return False
         self.expire_now(shard, key)
         return True

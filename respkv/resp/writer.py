@@ -58,6 +58,11 @@ def format_float(number: float) -> bytes:
     return text.encode()
 
 
+def array_header(count: int) -> bytes:
+    """The beginning of an array whose `count` elements are appended one by one, in either protocol."""
+    return b"*%d\r\n" % count
+
+
 def write_bulk(out: list[bytes], text: bytes) -> None:
     """Append `text` as a bulk string."""
     length = len(text)

@@ -19,6 +19,7 @@ from respkv.commands.flags import (
     GATE_PAUSED,
     GATE_SILENT,
     GATE_SUBSCRIBED,
+    LOADING,
     NO_MULTI,
     SKIP_SLOWLOG,
     UNQUEUED,
@@ -51,15 +52,22 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
     spec: Spec | None = None
     try:
         spec = _look_up(session, argv)
+        if not spec.least <= len(argv) <= spec.most or spec.handler is None:
+            raise WrongArity(spec.name)
+        _check(session, spec)
         if _must_wait(session, spec, argv):
             return
-        _check(session, spec)
         if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
             _queue(session, spec, argv)
             return
     except ReplyError as error:
         if spec is not None:
             spec.rejected_calls += 1
+            if spec.name == b"exec":
+                session.end_multi()
+                error = ReplyError(
+                    b"EXECABORT Transaction discarded because of: " + error.message.removeprefix(b"ERR ")
+                )
         if session.gate & GATE_MULTI:
             session.queue_failed = True
         session.write_error(error)
@@ -106,8 +114,6 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
         if subcommand is None:
             raise ReplyError(b"ERR unknown subcommand '%b'. Try %b HELP." % (argv[1][:_QUOTED_MAX], spec.name.upper()))
         spec = subcommand
-    if spec.handler is None or not spec.least <= len(argv) <= spec.most:
-        raise WrongArity(spec.name)
     return spec
 
 
@@ -125,20 +131,20 @@ def _check(session: "Session", spec: Spec) -> None:
     reasons = session.gate & spec.mask
     if reasons & GATE_AUTH:
         raise ReplyError(b"NOAUTH Authentication required.")
+    if reasons & GATE_MULTI and spec.flags & NO_MULTI:
+        raise ReplyError(b"ERR Command not allowed inside a transaction")
     server = session.server
-    if session.gate & GATE_MEMORY and not server.make_room() and _may_grow(session, spec):
+    if session.gate & GATE_MEMORY and _may_grow(session, spec) and not server.make_room():
         raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
-    if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or _queued(session, spec, WRITE)):
+    if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or is_queued(session, spec, WRITE)):
         raise ReplyError(server.disk_error())
     if reasons & GATE_SUBSCRIBED and spec.name not in _IN_SUBSCRIBER_MODE:
         raise ReplyError(
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in"
             b" this context" % spec.name
         )
-    if reasons & GATE_LOADING:
+    if session.gate & GATE_LOADING and (reasons & GATE_LOADING or not _all_queued(session, spec, LOADING)):
         raise Loading
-    if reasons & GATE_MULTI and spec.flags & NO_MULTI:
-        raise ReplyError(b"ERR Command not allowed inside a transaction")
 
 
 _IN_SUBSCRIBER_MODE = frozenset(
@@ -157,12 +163,23 @@ _IN_SUBSCRIBER_MODE = frozenset(
 
 
 def _may_grow(session: "Session", spec: Spec) -> bool:
-    return bool(spec.flags & DENYOOM) or _queued(session, spec, DENYOOM)
+    """Whether to run or queue `spec` may take memory."""
+    if spec.flags & DENYOOM or is_queued(session, spec, DENYOOM):
+        return True
+    return bool(session.gate & GATE_MULTI) and spec.name not in _LEAVE_MULTI
 
 
-def _queued(session: "Session", spec: Spec, flag: int) -> bool:
+_LEAVE_MULTI = frozenset((b"exec", b"discard", b"quit", b"reset"))
+
+
+def is_queued(session: "Session", spec: Spec, flag: int) -> bool:
     """Whether `spec` is EXEC and a command in the queue has `flag`."""
     return spec.name == b"exec" and any(queued.flags & flag for queued, _ in session.queue)
+
+
+def _all_queued(session: "Session", spec: Spec, flag: int) -> bool:
+    """Whether `spec` is not EXEC, or all commands in the queue have `flag`."""
+    return spec.name != b"exec" or all(queued.flags & flag for queued, _ in session.queue)
 
 
 def _must_wait(session: "Session", spec: Spec, argv: list[bytes]) -> bool:
@@ -183,6 +200,11 @@ def _queue(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     session.queue.append((spec, argv))
     for argument in argv:
         session.queue_bytes += len(argument)
+    # Redis looks when it has read, not per command: the queue counts as query buffer, and the client is cut off.
+    if session.queue_bytes > session.server.query_max_bytes:
+        session.end_multi()
+        session.closing = True
+        return
     session.write(QUEUED)
 
 

@@ -23,6 +23,8 @@ class Server:
         self.sessions: dict[int, Session] = {}
         self.gate = 0
         self.bulk_max_bytes = 512 * 1024 * 1024
+        # What a client may have sent that is not yet run: pieces of a request, and its queue in MULTI.
+        self.query_max_bytes = 1024 * 1024 * 1024
         self.run_id = os.urandom(20).hex()
         self.errors: dict[bytes, int] = {}
         self.slow_ns = 10_000_000

@@ -63,7 +63,7 @@ class Session:
         self.queue_bytes = 0
         self.queue_failed = False
         self.watcher = Watcher()
-        self.watching: list[tuple[Keyspace, bytes]] = []
+        self.watching: set[tuple[Keyspace, bytes]] = set()
         # CLIENT REPLY: "on", "off", or "skip" while the next reply is left out.
         self.reply_mode = "on"
         self.no_evict = False
@@ -174,12 +174,30 @@ class Session:
         self.set_gate(GATE_MULTI, False)
         self.unwatch()
 
+    def watch(self, key: bytes) -> None:
+        """Let `watched_has_changed` tell whether `key` changes from now on."""
+        db = self.db
+        if self.watcher.touched or (db, key) in self.watching:
+            return
+        # Should it have expired already, it goes now: its removal later would be no change.
+        db.peek(key)
+        db.watch(key, self.watcher)
+        self.watching.add((db, key))
+
+    def watched_has_changed(self) -> bool:
+        """Whether a watched key has changed or expired."""
+        if not self.watcher.touched:
+            for db, key in self.watching:
+                db.peek(key)
+        return self.watcher.touched
+
     def unwatch(self) -> None:
         """Forget all watched keys."""
         for db, key in self.watching:
             db.unwatch(key, self.watcher)
         self.watching.clear()
-        self.watcher = Watcher()
+        if self.watcher.touched:
+            self.watcher = Watcher()
 
     def reset(self) -> None:
         """As RESET: back to the state of a new connection, authentication included."""
