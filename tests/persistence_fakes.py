@@ -49,6 +49,24 @@ class FakeEngine:
         self.databases = [FakeDatabase() for _ in range(16)]
         self.selected = self.databases[0]
         self.applied: list[list[bytes]] = []
+        self.argv: list[bytes] = []
+        self.queue: list[list[bytes]] | None = None
+
+    def in_transaction(self) -> bool:
+        return self.queue is not None
+
+    def apply_all(self, commands: list[list[bytes]]) -> None:
+        for self.argv in commands:
+            if self.argv == [b"MULTI"]:
+                self.queue = []
+            elif self.argv == [b"EXEC"]:
+                queue, self.queue = self.queue, None
+                for argv in queue or ():
+                    self.apply(argv)
+            elif self.queue is not None:
+                self.queue.append(self.argv)
+            else:
+                self.apply(self.argv)
 
     def apply(self, argv: list[bytes]) -> None:
         self.applied.append(argv)

@@ -18,3 +18,11 @@ class DamagedFile(StartupError):
 
 class UnsupportedFile(StartupError):
     """A file is whole as far as one can see, but holds what this version cannot read."""
+
+
+class TooFewDatabases(UnsupportedFile):
+    """A file has keys in a database that does not exist here; `needed` would be enough of them."""
+
+    def __init__(self, path: str, index: int) -> None:
+        self.needed = index + 1
+        super().__init__(f"{path} has keys in database {index}; start with --databases {self.needed} or more")

@@ -15,15 +15,15 @@ Rule 3: a log without its manifest is not an empty store: the start is refused.
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from respkv.errors import ReplyError, StartupError
+from respkv.errors import BadDatabaseIndex, ReplyError, StartupError
 from respkv.persistence.aof import LogPosition
-from respkv.persistence.batch import ANNOTATION_LIMIT, parse_commands
-from respkv.persistence.damage import DamagedFile
+from respkv.persistence.damage import DamagedFile, TooFewDatabases
 from respkv.persistence.files import FileSystem
-from respkv.persistence.log_reader import READ_SIZE, LogReader
+from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
 from respkv.persistence.rdb_reader import Decoder, RdbReader, Target, is_rdb
 from respkv.persistence.tail import Ending, judge
@@ -32,7 +32,19 @@ from respkv.persistence.tail import Ending, judge
 _KEYS_PER_STEP = 512
 _YIELD_AFTER_S = 0.002
 
-Apply = Callable[[list[bytes]], object]
+
+class Replaying(Protocol):
+    """Runs logged commands; `respkv.commands.replay.Replayer` is one."""
+
+    @property
+    def argv(self) -> list[bytes]:
+        """The command that failed."""
+
+    def apply_all(self, commands: list[list[bytes]]) -> None:
+        """Run the commands in order, those of a transaction when its EXEC comes. Raises: ReplyError."""
+
+    def in_transaction(self) -> bool:
+        """True while an EXEC has yet to come."""
 
 
 @dataclass
@@ -64,11 +76,11 @@ def recover(
     files: FileSystem,
     layout: Layout,
     target: Target,
-    apply: Apply,
+    replayer: Replaying,
     decoders: dict[int, Decoder] | None = None,
     cut_torn_tail: bool = True,
 ) -> Generator[Progress, None, Recovered]:
-    """Load the data directory into `target` (keys of bases) and `apply` (commands of the log).
+    """Load the data directory into `target` (keys of bases) and through `replayer` (commands of the log).
 
     Yields every few milliseconds; returns what was found, after cutting a torn tail and taking over a
     source of another form. With `cut_torn_tail` off (`aof-load-truncated no`) such a tail is refused like
@@ -80,7 +92,7 @@ def recover(
     if manifest is None:
         return Recovered(source=source)
     paths = [_source_path(layout, source, item) for item in manifest.to_load()]
-    recovered = yield from load(files, paths, target, apply, decoders, cut_torn_tail)
+    recovered = yield from load(files, paths, target, replayer, decoders, cut_torn_tail)
     recovered.source = source
     if source != "log":
         yield from _take_over(files, layout, source, manifest)
@@ -130,7 +142,7 @@ def load(
     files: FileSystem,
     paths: list[str],
     target: Target,
-    apply: Apply,
+    replayer: Replaying,
     decoders: dict[int, Decoder] | None = None,
     cut_torn_tail: bool = True,
 ) -> Generator[Progress, None, Recovered]:
@@ -143,7 +155,7 @@ def load(
         sizes.append(files.size(path))
     done = 0
     for path, size in zip(paths, sizes, strict=True):
-        loader = _FileLoader(files, path, size, target, apply, decoders or {}, recovered)
+        loader = _FileLoader(files, path, size, target, replayer, decoders or {}, recovered)
         try:
             for position in loader.run(cut_torn_tail and path == paths[-1]):
                 yield Progress(done + position, sum(sizes), path)
@@ -173,7 +185,7 @@ class _FileLoader:
         path: str,
         size: int,
         target: Target,
-        apply: Apply,
+        replayer: Replaying,
         decoders: dict[int, Decoder],
         recovered: Recovered,
     ) -> None:
@@ -181,12 +193,10 @@ class _FileLoader:
         self.path = path
         self.size = size
         self.target = target
-        self.apply = apply
+        self.replayer = replayer
         self.decoders = decoders
         self.recovered = recovered
         self.fd = files.open_read(path)
-        self.open_multi: list[list[bytes]] = []
-        self.open_multi_at = (0, 0)
 
     def close(self) -> None:
         self.files.close(self.fd)
@@ -204,8 +214,8 @@ class _FileLoader:
         log = LogReader(self.read_at, self.size, start)
         yield from self._run_log(log)
         ending = judge(log)
-        if self.open_multi and not ending.is_damage:
-            offset = self._offset_of_multi()
+        if self.replayer.in_transaction() and not ending.is_damage:
+            offset = self._offset_of_open_multi(start, ending.offset)
             ending = Ending(offset, self.size - offset, "transaction without its EXEC", log.last_was_batch)
         if ending.is_damage or (ending.dropped_bytes and not may_cut):
             raise DamagedFile(self.path, ending.offset, ending.reason, self._remedy(ending))
@@ -237,53 +247,46 @@ class _FileLoader:
                 resume_at_s = time.monotonic() + _YIELD_AFTER_S
 
     def _replay(self, log: LogReader, commands: list[list[bytes]]) -> None:
-        """Apply the commands; those of a transaction only once its EXEC is there."""
-        apply = self.apply
         self.recovered.command_count += len(commands)
-        argv: list[bytes] = []
+        replayer = self.replayer
         try:
-            for argv in commands:
-                if self.open_multi:
-                    self.open_multi.append(argv)
-                    if len(argv) == 1 and argv[0].upper() == b"EXEC":
-                        queued, self.open_multi = self.open_multi, []
-                        for argv in queued:
-                            apply(argv)
-                elif len(argv) == 1 and argv[0].upper() == b"MULTI":
-                    self.open_multi.append(argv)
-                    self.open_multi_at = (log.call_start, _index_of(commands, argv))
-                else:
-                    apply(argv)
+            replayer.apply_all(commands)
         except ReplyError as error:
+            argv = replayer.argv
+            index = next((at for at, candidate in enumerate(commands) if candidate is argv), 0)
+            if isinstance(error, BadDatabaseIndex) and len(argv) == 2 and argv[1].isdigit():
+                raise TooFewDatabases(self.path, int(argv[1][:9])) from error
             text = error.message[:200].decode(errors="replace")
-            reason = f"at or after it, {argv[0][:40]!r} fails with {text!r}"
-            raise DamagedFile(self.path, log.call_start, reason) from error
+            offset = self._offset_of_command(log.call_start, index)
+            ending = Ending(offset, self.size - offset, "", is_damage=True)
+            reason = f"{argv[0][:40]!r} fails with {text!r}"
+            raise DamagedFile(self.path, offset, reason, self._remedy(ending)) from error
 
-    def _offset_of_multi(self) -> int:
-        """The offset of the MULTI that was left open."""
-        position, index = self.open_multi_at
-        while True:
-            line = self.read_at(position, ANNOTATION_LIMIT)
-            if line.startswith(b"#"):
-                position += line.index(b"\n") + 1
-                continue
-            if index == 0:
-                return position
-            commands: list[list[bytes]] = []
-            size = READ_SIZE
-            while not commands:
-                taken, _ = parse_commands(self.read_at(position, size), 0, commands, 1)
-                size *= 2
-            position += taken
-            index -= 1
+    def _offset_of_command(self, start: int, index: int) -> int:
+        """Where command number `index` from `start` on begins, or the batch that holds it."""
+        for offset, commands in walk(self.read_at, start, self.size):
+            if index < len(commands):
+                return offset
+            index -= len(commands)
+        return start
+
+    def _offset_of_open_multi(self, start: int, end: int) -> int:
+        """The offset of the MULTI that was left open; batches hold none. O(file), after a crash of Redis only."""
+        offset = start
+        is_open = False
+        for at, commands in walk(self.read_at, start, end):
+            for argv in commands:
+                name = argv[0].upper()
+                if name == b"MULTI" and not is_open:
+                    offset = at
+                    is_open = True
+                elif name == b"EXEC":
+                    is_open = False
+        return offset
 
     def _remedy(self, ending: Ending) -> str:
         drop = f"respkv check --fix {self.path} would drop the {ending.dropped_bytes} bytes from there on"
         return drop if ending.is_damage else f"it is torn there and may not be cut; {drop}"
-
-
-def _index_of(commands: list[list[bytes]], wanted: list[bytes]) -> int:
-    return next(index for index, argv in enumerate(commands) if argv is wanted)
 
 
 def _source_path(layout: Layout, source: str, item: LogFile) -> str:
