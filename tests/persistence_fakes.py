@@ -15,8 +15,12 @@ from typing import Any
 
 import redis
 
+import respkv.commands.all  # noqa: F401  (fills the table of commands)
+from respkv.engine.engine import Engine
 from respkv.errors import ReplyError
 from respkv.persistence.files import FileSystem
+from respkv.persistence.manifest import Layout
+from respkv.persistence.recovery import Recovered, load_alone, recover
 
 
 class FakeShard:
@@ -148,6 +152,27 @@ class RecordingFileSystem(FileSystem):
     def open_new(self, path: str) -> int:
         self.note("open_new", os.path.basename(path))
         return super().open_new(path)
+
+
+def start(directory: Path, files: FileSystem | None = None, **options: Any) -> tuple[Engine, Recovered]:
+    """The data directory loaded as a server would at its start."""
+    layout = Layout(str(directory))
+    return load_alone(lambda engine, replayer: recover(files or FileSystem(), layout, engine, replayer, **options))
+
+
+def content(engine: Engine) -> dict[bytes, bytes]:
+    """All keys of database 0, and those of others as `b"3/key"`."""
+    return {
+        key if not index else b"%d/%b" % (index, key): text(value)
+        for index, database in enumerate(engine.databases)
+        for shard in database.shards
+        for key, value in shard.values.items()
+    }
+
+
+def stored(directory: Path) -> dict[bytes, bytes]:
+    """What a server would load."""
+    return content(start(directory)[0])
 
 
 def always(code: int) -> Callable[[], OSError]:

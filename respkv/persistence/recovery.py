@@ -15,14 +15,17 @@ Rule 3: a log without its manifest is not an empty store: the start is refused.
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
+from respkv.commands.replay import Replayer
+from respkv.engine.engine import Engine
+from respkv.engine.keyspace import open_engine
 from respkv.errors import BadDatabaseIndex, ReplyError, StartupError
 from respkv.persistence.aof import LogPosition
 from respkv.persistence.damage import DamagedFile, TooFewDatabases
-from respkv.persistence.files import FileSystem
+from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
 from respkv.persistence.rdb_reader import Decoder, RdbReader, Target, is_rdb
@@ -31,6 +34,8 @@ from respkv.persistence.tail import Ending, judge
 # Work between two looks at the clock; 512 keys take about half a millisecond.
 _KEYS_PER_STEP = 512
 _YIELD_AFTER_S = 0.002
+# A database takes 70 KB even when empty; nobody may make a tool reserve gigabytes by one number.
+_MOST_DATABASES = 4096
 
 
 class Replaying(Protocol):
@@ -121,6 +126,8 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
             and files.exists(layout.old_log_path)
         ):
             return "old log", manifest
+        if _is_half_taken_over(files, layout, manifest):
+            return "snapshot", manifest
         return "log", manifest
     if files.is_directory(layout.log_directory):
         for name in files.list_directory(layout.log_directory):
@@ -136,6 +143,17 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
     if files.exists(layout.snapshot_path):
         return "snapshot", Manifest(layout.base_file(1))
     return "empty", None
+
+
+def _is_half_taken_over(files: FileSystem, layout: Layout, manifest: Manifest) -> bool:
+    """True if a start died between naming the base and copying the snapshot to it."""
+    base = manifest.base
+    return (
+        base == layout.base_file(1)
+        and not manifest.incrs
+        and not files.exists(layout.path(base))
+        and files.exists(layout.snapshot_path)
+    )
 
 
 def load(
@@ -164,6 +182,76 @@ def load(
         done += size
     yield Progress(done, sum(sizes), "")
     return recovered
+
+
+def load_snapshot(
+    files: FileSystem, layout: Layout, target: Target, decoders: dict[int, Decoder] | None = None
+) -> Generator[Progress, None, Recovered]:
+    """Load the snapshot, if there is one, into `target`: the start of a server without a log.
+
+    Raises: StartupError and its kinds; OSError.
+    """
+    path = layout.snapshot_path
+    recovered = Recovered()
+    if not files.exists(path):
+        return recovered
+    recovered.source = "snapshot"
+    size = files.size(path)
+    fd = files.open_read(path)
+    try:
+        reader = RdbReader(
+            lambda offset, byte_count: files.read_at(fd, offset, byte_count), size, path, target, decoders or {}
+        )
+        for position in load_rdb(reader, recovered):
+            yield Progress(position, size, path)
+        if reader.position < size:
+            raise DamagedFile(path, reader.position, f"{size - reader.position} bytes behind the end of the snapshot")
+    finally:
+        files.close(fd)
+    yield Progress(size, size, "")
+    return recovered
+
+
+def load_rdb(reader: RdbReader, recovered: Recovered) -> Generator[int, None, None]:
+    """Load an RDB file, yielding the position every few milliseconds, and add to `recovered` what it held."""
+    resume_at_s = time.monotonic() + _YIELD_AFTER_S
+    while reader.step(_KEYS_PER_STEP):
+        if time.monotonic() > resume_at_s:
+            yield reader.position
+            resume_at_s = time.monotonic() + _YIELD_AFTER_S
+    recovered.key_count += reader.key_count
+    recovered.aux = reader.aux
+    recovered.functions += reader.functions
+    if not reader.is_verified:
+        recovered.unverified_bytes += reader.position
+
+
+def run_to_end(steps: Generator[Progress, None, Recovered]) -> Recovered:
+    """What a load found, for those who need not do anything else meanwhile."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("Recovered", end.value)
+
+
+def load_alone(
+    run: Callable[[Engine, Replayer], Generator[Progress, None, Recovered]], databases: int = 16
+) -> tuple[Engine, Recovered]:
+    """Load into an engine of its own, with as many databases as the files need (tools have no configuration).
+
+    `run` starts a `load` or `recover`. The table of commands must be filled.
+
+    Raises: as `recover`.
+    """
+    while True:
+        engine = open_engine(databases)
+        try:
+            return engine, run_to_end(run(engine, Replayer(engine)))
+        except TooFewDatabases as error:
+            if error.needed > _MOST_DATABASES:
+                raise
+            databases = error.needed
 
 
 def cut(files: FileSystem, path: str, offset: int) -> None:
@@ -209,7 +297,7 @@ class _FileLoader:
         start = 0
         if is_rdb(self.read_at(0, 16)):
             reader = RdbReader(self.read_at, self.size, self.path, self.target, self.decoders)
-            yield from self._run_rdb(reader)
+            yield from load_rdb(reader, self.recovered)
             start = reader.position
         log = LogReader(self.read_at, self.size, start)
         yield from self._run_log(log)
@@ -225,18 +313,6 @@ class _FileLoader:
         recovered.position = LogPosition(log.checksum, ending.offset, recovered.batch_count)
         if ending.dropped_bytes:
             recovered.cut.append((self.path, ending))
-
-    def _run_rdb(self, reader: RdbReader) -> Generator[int, None, None]:
-        resume_at_s = time.monotonic() + _YIELD_AFTER_S
-        while reader.step(_KEYS_PER_STEP):
-            if time.monotonic() > resume_at_s:
-                yield reader.position
-                resume_at_s = time.monotonic() + _YIELD_AFTER_S
-        self.recovered.key_count += reader.key_count
-        self.recovered.aux = reader.aux
-        self.recovered.functions += reader.functions
-        if not reader.is_verified:
-            self.recovered.unverified_bytes += reader.position
 
     def _run_log(self, log: LogReader) -> Generator[int, None, None]:
         resume_at_s = time.monotonic() + _YIELD_AFTER_S
@@ -297,18 +373,21 @@ def _source_path(layout: Layout, source: str, item: LogFile) -> str:
 
 def _take_over(files: FileSystem, layout: Layout, source: str, manifest: Manifest) -> Generator[Progress, None, None]:
     """Make the old log or the snapshot the base of a multi-part log."""
+    base = layout.path(manifest.to_load()[0])
     files.make_directory(layout.log_directory)
-    base = manifest.to_load()[0]
+    files.sync_directory(layout.directory)
+    # The manifest comes first, in Redis's order, so that either server can finish what the other began; a base
+    # that no manifest names would look like a log whose manifest was lost.
+    write_manifest(files, layout, manifest)
     if source == "old log":
-        # In Redis's order, so that either server can finish what the other began.
-        write_manifest(files, layout, manifest)
-        files.rename(layout.old_log_path, layout.path(base))
+        files.rename(layout.old_log_path, base)
         files.sync_directory(layout.log_directory)
         files.sync_directory(layout.directory)
         return
-    yield from _copy(files, layout.snapshot_path, layout.path(base))
-    write_manifest(files, layout, manifest)
-    files.sync_directory(layout.directory)
+    temporary = os.path.join(layout.log_directory, TEMPORARY + os.path.basename(base))
+    yield from _copy(files, layout.snapshot_path, temporary)
+    files.rename(temporary, base)
+    files.sync_directory(layout.log_directory)
 
 
 def _copy(files: FileSystem, source: str, destination: str) -> Generator[Progress, None, None]:
