@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -237,6 +238,28 @@ def real_server(binary: str, directory: Path, *options: str) -> Iterator[redis.R
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def respkv_server(directory: Path, *options: str) -> Iterator[redis.Redis]:
+    """A client of a respkv of its own process; it is killed at the end."""
+    port = free_port()
+    output = directory / "respkv.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(respkv_command(directory, port, *options), stdout=log, stderr=log)
+    client = redis.Redis(port=port, protocol=2, socket_timeout=20)
+    try:
+        wait_until_ready(process, client, output)
+        yield client
+    finally:
+        client.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def respkv_command(directory: Path, port: int, *options: str) -> list[str]:
+    return [sys.executable, "-m", "respkv", "serve", "--port", str(port), "--dir", str(directory), *options]
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], client: redis.Redis, output: Path) -> None:

@@ -306,7 +306,7 @@ class _FileLoader:
             offset = self._offset_of_open_multi(start, ending.offset)
             ending = Ending(offset, self.size - offset, "transaction without its EXEC", log.last_was_batch)
         if ending.is_damage or (ending.dropped_bytes and not may_cut):
-            raise DamagedFile(self.path, ending.offset, ending.reason, self._remedy(ending))
+            raise DamagedFile(self.path, ending.offset, ending.reason, self._remedy(ending), may_be_cut=True)
         recovered = self.recovered
         recovered.batch_count += log.batch_count
         recovered.unverified_bytes += log.unverified_bytes
@@ -336,7 +336,7 @@ class _FileLoader:
             offset = self._offset_of_command(log.call_start, index)
             ending = Ending(offset, self.size - offset, "", is_damage=True)
             reason = f"{argv[0][:40]!r} fails with {text!r}"
-            raise DamagedFile(self.path, offset, reason, self._remedy(ending)) from error
+            raise DamagedFile(self.path, offset, reason, self._remedy(ending), may_be_cut=True) from error
 
     def _offset_of_command(self, start: int, index: int) -> int:
         """Where command number `index` from `start` on begins, or the batch that holds it."""
