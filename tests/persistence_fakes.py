@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,12 @@ from typing import Any
 
 import redis
 
+import respkv.commands.all  # noqa: F401  (fills the table of commands)
+from respkv.engine.engine import Engine
 from respkv.errors import ReplyError
 from respkv.persistence.files import FileSystem
+from respkv.persistence.manifest import Layout
+from respkv.persistence.recovery import Recovered, load_alone, recover
 
 
 class FakeShard:
@@ -49,6 +54,24 @@ class FakeEngine:
         self.databases = [FakeDatabase() for _ in range(16)]
         self.selected = self.databases[0]
         self.applied: list[list[bytes]] = []
+        self.argv: list[bytes] = []
+        self.queue: list[list[bytes]] | None = None
+
+    def in_transaction(self) -> bool:
+        return self.queue is not None
+
+    def apply_all(self, commands: list[list[bytes]]) -> None:
+        for self.argv in commands:
+            if self.argv == [b"MULTI"]:
+                self.queue = []
+            elif self.argv == [b"EXEC"]:
+                queue, self.queue = self.queue, None
+                for argv in queue or ():
+                    self.apply(argv)
+            elif self.queue is not None:
+                self.queue.append(self.argv)
+            else:
+                self.apply(self.argv)
 
     def apply(self, argv: list[bytes]) -> None:
         self.applied.append(argv)
@@ -132,6 +155,27 @@ class RecordingFileSystem(FileSystem):
         return super().open_new(path)
 
 
+def start(directory: Path, files: FileSystem | None = None, **options: Any) -> tuple[Engine, Recovered]:
+    """The data directory loaded as a server would at its start."""
+    layout = Layout(str(directory))
+    return load_alone(lambda engine, replayer: recover(files or FileSystem(), layout, engine, replayer, **options))
+
+
+def content(engine: Engine) -> dict[bytes, bytes]:
+    """All keys of database 0, and those of others as `b"3/key"`."""
+    return {
+        key if not index else b"%d/%b" % (index, key): text(value)
+        for index, database in enumerate(engine.databases)
+        for shard in database.shards
+        for key, value in shard.values.items()
+    }
+
+
+def stored(directory: Path) -> dict[bytes, bytes]:
+    """What a server would load."""
+    return content(start(directory)[0])
+
+
 def always(code: int) -> Callable[[], OSError]:
     return lambda: OSError(code, os.strerror(code))
 
@@ -194,6 +238,28 @@ def real_server(binary: str, directory: Path, *options: str) -> Iterator[redis.R
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def respkv_server(directory: Path, *options: str) -> Iterator[redis.Redis]:
+    """A client of a respkv of its own process; it is killed at the end."""
+    port = free_port()
+    output = directory / "respkv.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(respkv_command(directory, port, *options), stdout=log, stderr=log)
+    client = redis.Redis(port=port, protocol=2, socket_timeout=20)
+    try:
+        wait_until_ready(process, client, output)
+        yield client
+    finally:
+        client.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def respkv_command(directory: Path, port: int, *options: str) -> list[str]:
+    return [sys.executable, "-m", "respkv", "serve", "--port", str(port), "--dir", str(directory), *options]
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], client: redis.Redis, output: Path) -> None:

@@ -21,6 +21,7 @@ from respkv.build import BUILD
 from respkv.commands.flags import GATE_LOADING
 from respkv.engine.clock import unix_ms
 from respkv.engine.keyspace import open_engine
+from respkv.errors import StartupError
 from respkv.net.durability import Durability
 from respkv.net.listeners import Listener, open_listeners, serve_listener, set_keepalive
 from respkv.net.poller import make_poller
@@ -103,18 +104,13 @@ class Service:
                     self._listen(self._pump, listener)
                 nursery.start_soon(self._run_pump, self._pump)
             nursery.start_soon(self._watch_signals)
-            started_s = time.monotonic()
-            await self._load()
-            loading_s = time.monotonic() - started_s
-            self._attach_log(nursery)
-            self.server.set_gate(GATE_LOADING, False)
-            names = [listener.name for listener in listeners]
-            count = sum(db.size() for db in self.engine.databases)
-            print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
-            nursery.start_soon(self._tick_forever)
-            await self._stop.wait()
+            refusal = await self._start(nursery, listeners)
+            if refusal is None:
+                await self._stop.wait()
             nursery.cancel_scope.cancel()
         self._end()
+        if refusal is not None:  # out here: a nursery would wrap it
+            raise refusal
         return self.exit_code
 
     def stop(self) -> None:
@@ -167,6 +163,24 @@ class Service:
             run_turns()
 
     # Background work
+
+    async def _start(self, nursery: trio.Nursery, listeners: list[Listener]) -> StartupError | None:
+        """Load the data, then let the clients in; why that cannot be."""
+        started_s = time.monotonic()
+        try:
+            await self._load()
+            self._attach_log(nursery)
+        except StartupError as error:
+            return error
+        except OSError as error:
+            return StartupError(f"cannot load the data: {error}")
+        loading_s = time.monotonic() - started_s
+        self.server.set_gate(GATE_LOADING, False)
+        names = [listener.name for listener in listeners]
+        count = sum(db.size() for db in self.engine.databases)
+        print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
+        nursery.start_soon(self._tick_forever)
+        return None
 
     async def _load(self) -> None:
         said_s = time.monotonic()

@@ -43,12 +43,11 @@ class Storage:
         """Load the data, a few milliseconds at a time. Raises StartupError."""
         engine = self.engine
         if self.config.appendonly:
-            replayer = Replayer(engine)
             self._recovered = yield from recover(
                 self.files,
                 self.layout,
                 engine,
-                replayer.apply,
+                Replayer(engine),
                 cut_torn_tail=self.config.aof_load_truncated,
             )
 

@@ -86,7 +86,8 @@ class AppendLog:
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._has_torn_tail = False
-        self._burned_seq_count = 0
+        self._last_base_seq = 0
+        self._last_incr_seq = 0
         if manifest is not None and manifest.incrs:
             self.manifest = manifest
             self._fd = files.open_append(layout.path(manifest.incrs[-1]))
@@ -183,7 +184,7 @@ class AppendLog:
         self._switch(fd)
         return before
 
-    def rebase(self, write_base: Callable[[str], None]) -> None:
+    def rebase(self, write_base: Callable[[str], object]) -> None:
         """Replace everything on disk by what `write_base` writes to the path it is given, durably.
 
         It must write all of memory as it is now, the pending batches included. The state is OK afterwards.
@@ -297,15 +298,17 @@ class AppendLog:
         self.failure = reason
 
     def next_base(self) -> LogFile:
-        """A name for a new base that no manifest, not even one of unknown fate, has ever used."""
-        return self.layout.base_file(self.manifest.next_base_seq() + self._burned_seq_count)
+        """A name for a new base: one that nobody was given before, whatever became of that base."""
+        self._last_base_seq = max(self.manifest.next_base_seq(), self._last_base_seq + 1)
+        return self.layout.base_file(self._last_base_seq)
 
     def _start_increment(self, before: Manifest, base: LogFile | None = None) -> int:
         """Create the next increment and name it in the manifest; with a new base, in place of all others."""
         if not self.files.is_directory(self.layout.log_directory):
             self.files.make_directory(self.layout.log_directory)
             self.files.sync_directory(self.layout.directory)
-        incr = self.layout.incr_file(before.next_incr_seq() + self._burned_seq_count)
+        self._last_incr_seq = max(before.next_incr_seq(), self._last_incr_seq + 1)
+        incr = self.layout.incr_file(self._last_incr_seq)
         fd = self.files.open_new(self.layout.path(incr))
         after = before if base is None else before.with_base(base, ())
         try:
@@ -326,7 +329,6 @@ class AppendLog:
         try:
             write_manifest(self.files, self.layout, manifest)
         except OSError as error:
-            self._burned_seq_count += 1
             if self._is_on_disk(manifest):
                 self.failure = _reason(error)
                 return False

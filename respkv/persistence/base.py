@@ -1,13 +1,21 @@
-"""Writes a whole data set as a base (or any RDB file), durably."""
+"""Writes a whole data set as an RDB file, durably: a base of the log, or the snapshot of SAVE and BGSAVE.
 
+Rule: the file is synced every few megabytes while it grows. One sync of all of it at the end would keep the disk
+busy for seconds, and everyone else's sync would wait behind it.
+"""
+
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from respkv.persistence.files import FileSystem
+from respkv.engine.clock import unix_ms
+from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.rdb_writer import Encoder, RdbWriter
 
 # What Redis writes about itself; version 7.0 is the oldest that loads a multi-part log.
-_AUX: dict[bytes, bytes | int] = {b"redis-ver": b"7.4.0", b"redis-bits": 64, b"aof-base": 1}
+_AUX: dict[bytes, bytes | int] = {b"redis-ver": b"7.4.0", b"redis-bits": 64}
+_SYNC_EVERY_BYTES = 8 << 20
 
 
 class Shard(Protocol):
@@ -30,6 +38,111 @@ class ShardedDatabase(Protocol):
         """All shards; together they hold every key once."""
 
 
+class _RdbFile:
+    """An RDB file that is being written; exactly one of `finish` and `discard` ends it."""
+
+    def __init__(
+        self,
+        files: FileSystem,
+        path: str,
+        aux: Mapping[bytes, bytes | int],
+        functions: Sequence[bytes],
+        encoders: dict[type, Encoder] | None,
+    ) -> None:
+        self.files = files
+        self.path = path
+        self._unsynced_bytes = 0
+        self._selected = -1
+        self._fd = files.open_new(path)
+        try:
+            self._writer = RdbWriter(self._write, encoders or {})
+            self._writer.start({**_AUX, b"ctime": unix_ms() // 1000, **aux})
+            for library in functions:
+                self._writer.write_function(library)
+        except BaseException:
+            self.discard()
+            raise
+
+    @property
+    def key_count(self) -> int:
+        """Keys written so far."""
+        return self._writer.key_count
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes written so far; the file's size once it is finished."""
+        return self._writer.byte_count
+
+    def announce(self, index: int, key_count: int, expire_count: int) -> None:
+        """What is written next belongs to database `index`, which holds about so many keys."""
+        self._writer.select_database(index, key_count, expire_count)
+        self._selected = index
+
+    def write(self, index: int, values: dict[bytes, Any], expires: dict[bytes, int]) -> None:
+        """Add these keys of database `index`, and the times at which some of them end. Raises: OSError, TypeError."""
+        if index != self._selected:
+            self.announce(index, 0, 0)
+        self._writer.write_keys(values, expires)
+
+    def finish(self) -> None:
+        """Write the end, and return when the file is on disk.
+
+        Raises: OSError; then only `discard` makes sense: a failed sync is not to be tried again.
+        """
+        self._writer.finish()
+        self.files.sync(self._fd)
+        self._close()
+
+    def discard(self) -> None:
+        """Remove what was written so far. Calling it twice, or after `finish`, does nothing more."""
+        if self._fd >= 0:
+            self._close()
+            with contextlib.suppress(OSError):
+                self.files.unlink(self.path)
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        self.files.close(fd)
+
+    def _write(self, block: bytes) -> None:
+        self.files.write_whole(self._fd, block)
+        self._unsynced_bytes += len(block)
+        if self._unsynced_bytes >= _SYNC_EVERY_BYTES:
+            self.files.sync(self._fd)
+            self._unsynced_bytes = 0
+
+
+class SnapshotWriter(_RdbFile):
+    """A snapshot that is given in slices, in any order, each key once; it takes the place of `path` at the end.
+
+    `write` and `finish` wait for the disk, so a server calls them in a thread of their own, one after the other.
+
+    Raises: OSError when the file cannot be created.
+    """
+
+    def __init__(
+        self,
+        files: FileSystem,
+        path: str,
+        functions: Sequence[bytes] = (),
+        encoders: dict[type, Encoder] | None = None,
+    ) -> None:
+        directory, name = os.path.split(path)
+        self._destination = path
+        super().__init__(files, os.path.join(directory, TEMPORARY + name), {b"aof-base": 0}, functions, encoders)
+
+    def finish(self) -> None:
+        """Put the snapshot in its place, durably. Raises: OSError with the file that was there still there."""
+        try:
+            super().finish()
+            self.files.rename(self.path, self._destination)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.files.unlink(self.path)
+            raise
+        self.files.sync_directory(os.path.dirname(self._destination) or ".")
+
+
 def write_base(
     files: FileSystem,
     path: str,
@@ -40,25 +153,40 @@ def write_base(
 ) -> int:
     """Write all keys of all databases to `path` and sync it; the number of keys.
 
-    `aux` adds to what the file says about itself (`ctime`, `used-mem`). The data must not change meanwhile.
+    `aux` adds to what the file says about itself (`used-mem`). The data must not change meanwhile.
 
-    Raises: OSError, with what was written still at `path`.
+    Raises: OSError, with nothing left at `path`.
     """
-    fd = files.open_new(path)
+    file = _RdbFile(files, path, {b"aof-base": 1, **aux}, functions, encoders)
     try:
-        writer = RdbWriter(lambda block: files.write_whole(fd, block), encoders or {})
-        writer.start({**_AUX, **aux})
-        for library in functions:
-            writer.write_function(library)
-        for index, database in enumerate(databases):
-            key_count = sum(len(shard.values) for shard in database.shards)
-            if key_count:
-                expire_count = sum(len(shard.expires) for shard in database.shards)
-                writer.select_database(index, key_count, expire_count)
-                for shard in database.shards:
-                    writer.write_keys(shard.values, shard.expires)
-        writer.finish()
-        files.sync(fd)
+        _write_all(file, databases)
+        file.finish()
     finally:
-        files.close(fd)
-    return writer.key_count
+        file.discard()
+    return file.key_count
+
+
+def write_snapshot(
+    files: FileSystem,
+    path: str,
+    databases: Sequence[ShardedDatabase],
+    functions: Sequence[bytes] = (),
+    encoders: dict[type, Encoder] | None = None,
+) -> int:
+    """Write all keys as the snapshot at `path` while everyone waits (SAVE); the number of keys. Raises: OSError."""
+    file = SnapshotWriter(files, path, functions, encoders)
+    try:
+        _write_all(file, databases)
+        file.finish()
+    finally:
+        file.discard()
+    return file.key_count
+
+
+def _write_all(file: _RdbFile, databases: Sequence[ShardedDatabase]) -> None:
+    for index, database in enumerate(databases):
+        key_count = sum(len(shard.values) for shard in database.shards)
+        if key_count:
+            file.announce(index, key_count, sum(len(shard.expires) for shard in database.shards))
+            for shard in database.shards:
+                file.write(index, shard.values, shard.expires)

@@ -23,6 +23,8 @@ from respkv.persistence.crc64 import crc64
 Effect = list[bytes] | bytes
 
 HEADER_START: Final = b"#HDR:v1;"
+HEADER_LENGTH_START: Final = b"#HDR:v1;len:"
+CHECKSUM_START: Final = b";checksum:"
 ANNOTATION_LIMIT: Final = 1023  # bytes with the line end; redis-server fails on longer ones
 # Bounds of a command as Redis reads it back; anything beyond them in a log is damage.
 ARGUMENTS_LIMIT: Final = 1024 * 1024
@@ -30,6 +32,8 @@ BULK_LIMIT: Final = 512 * 1024 * 1024
 
 _COUNTS: Final[list[bytes]] = [b"*%d" % count for count in range(1024)]
 _LENGTHS: Final[list[bytes]] = [b"\r\n$%d\r\n" % length for length in range(1024)]
+
+_LARGE: Final = 8192
 
 # Results of `parse_commands` other than "stopped as asked".
 WHOLE: Final = 0
@@ -67,14 +71,21 @@ class Header:
 
     def checksum_of(self, payload: bytes, previous: int) -> int:
         """The checksum that the batch has if `payload` and all before it are as written."""
-        return crc64(payload, crc64(self.covered, previous))
+        return _checksum(self.covered, payload, previous)
 
 
 def make_header(payload: bytes, previous: int) -> tuple[bytes, int]:
     """The annotation line for `payload`, and the running checksum after it; `previous` is the one before."""
     covered = b"#HDR:v1;len:%d;" % len(payload)
-    checksum = crc64(payload, crc64(covered, previous))
+    checksum = _checksum(covered, payload, previous)
     return b"%bchecksum:%016x;\r\n" % (covered, checksum), checksum
+
+
+def _checksum(covered: bytes, payload: bytes, previous: int) -> int:
+    # One call takes 0.5 us however little there is, more than it takes to copy a small payload.
+    if len(payload) < _LARGE:
+        return crc64(covered + payload, previous)
+    return crc64(payload, crc64(covered, previous))
 
 
 def parse_header(line: bytes) -> Header | None:
@@ -100,16 +111,21 @@ def _is_hex(digits: bytes) -> bool:
 
 
 def parse_commands(
-    data: bytes, start: int, commands: list[list[bytes]], most: int, starts: list[int] | None = None
+    data: bytes,
+    start: int,
+    commands: list[list[bytes]],
+    most: int,
+    starts: list[int] | None = None,
+    end: int = -1,
 ) -> tuple[int, int]:
-    """Append up to `most` commands that lie in `data` from `start` on to `commands`.
+    """Append up to `most` commands that lie in `data` from `start` on (and before `end`) to `commands`.
 
     Returns where it stopped (the start of the first item not taken) and why: WHOLE at the end of the data,
     at an annotation or zero byte, or after `most`; INCOMPLETE when the data end inside a command;
     MALFORMED when the bytes cannot become one. `starts`, if given, receives the offset of each command.
     Nothing is reserved ahead of the bytes that are there.
     """
-    size = len(data)
+    size = len(data) if end < 0 else end
     at = start
     while at < size:
         byte = data[at]
@@ -129,13 +145,13 @@ def parse_commands(
             length, position = _parse_length(data, position + 1, size)
             if position <= 0 or length > BULK_LIMIT:
                 return at, INCOMPLETE if position == 0 else MALFORMED
-            end = position + length
-            if end + 2 > size:
+            stop = position + length
+            if stop + 2 > size:
                 return at, INCOMPLETE
-            if data[end] != 13 or data[end + 1] != 10:
+            if data[stop] != 13 or data[stop + 1] != 10:
                 return at, MALFORMED
-            argv.append(data[position:end])
-            position = end + 2
+            argv.append(data[position:stop])
+            position = stop + 2
             count -= 1
         commands.append(argv)
         if starts is not None:

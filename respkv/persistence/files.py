@@ -22,6 +22,9 @@ if sys.platform == "darwin":
 
     _FULL_SYNC = fcntl.F_FULLFSYNC
 
+# What the name of a file that is not finished begins with; it is renamed once it is.
+TEMPORARY = "temp-"
+
 
 class FileSystem:
     """Plain file operations by path and descriptor, each one call of the operating system or nearly so."""
@@ -139,7 +142,7 @@ class FileSystem:
     def replace_file(self, path: str, data: bytes) -> None:
         """Put `data` at `path` so that a crash leaves either the old file or the new one, and durably so."""
         directory, name = os.path.split(path)
-        temporary = os.path.join(directory, "temp-" + name)
+        temporary = os.path.join(directory, TEMPORARY + name)
         fd = self.open_new(temporary)
         try:
             self.write_whole(fd, data)

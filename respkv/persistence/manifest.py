@@ -18,9 +18,10 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 
+from respkv.errors import StartupError
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile
-from respkv.persistence.files import FileSystem
+from respkv.persistence.files import TEMPORARY, FileSystem
 
 BASE = "b"
 INCR = "i"
@@ -128,6 +129,40 @@ class Layout:
     def incr_file(self, seq: int) -> LogFile:
         """The line for increment number `seq`."""
         return LogFile(f"{self.append_file_name}.{seq}.incr.aof", seq, INCR)
+
+
+_MANIFEST_SUFFIX = ".manifest"
+
+
+def find_layout(files: FileSystem, path: str) -> Layout:
+    """How the data directory at `path` is laid out, whatever names its server was configured with.
+
+    `path` may also be the log's directory inside it, or the manifest.
+
+    Raises: StartupError if there is more than one manifest to choose from.
+    """
+    path = os.path.abspath(path)
+    if path.endswith(_MANIFEST_SUFFIX) and not files.is_directory(path):
+        log_directory, name = os.path.split(path)
+        directory, log_name = os.path.split(log_directory)
+        return Layout(directory, log_name, name.removesuffix(_MANIFEST_SUFFIX))
+    found = [os.path.join(path, name) for name in _manifests(files, path)]
+    if not found:
+        for name in files.list_directory(path):
+            inner = os.path.join(path, name)
+            if files.is_directory(inner):
+                found += [os.path.join(inner, manifest) for manifest in _manifests(files, inner)]
+    if len(found) > 1:
+        raise StartupError(f"{path} holds several logs; name one of them: {', '.join(found)}")
+    return find_layout(files, found[0]) if found else Layout(path)
+
+
+def _manifests(files: FileSystem, directory: str) -> list[str]:
+    return [
+        name
+        for name in files.list_directory(directory)
+        if name.endswith(_MANIFEST_SUFFIX) and not name.startswith(TEMPORARY)
+    ]
 
 
 def read_manifest(files: FileSystem, path: str) -> Manifest:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
-from respkv.persistence.damage import DamagedFile, UnsupportedFile
+from respkv.persistence.damage import DamagedFile, TooFewDatabases, UnsupportedFile
 from respkv.persistence.lzf import decompress
 
 _READ_SIZE: Final = 1 << 20
@@ -224,9 +224,7 @@ class RdbReader:
         if opcode == rdb.OP_SELECT:
             index = self.read_length()
             if index >= len(self._databases):
-                raise UnsupportedFile(
-                    f"{self.path} has keys in database {index}; start with --databases {index + 1} or more"
-                )
+                raise TooFewDatabases(self.path, index)
             self._database = self._databases[index]
         elif opcode == rdb.OP_RESIZE:
             self.read_length()

@@ -17,13 +17,16 @@ import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Protocol, cast
 
-from respkv.errors import ReplyError, StartupError
+from respkv.commands.replay import Replayer
+from respkv.engine.engine import Engine
+from respkv.engine.keyspace import open_engine
+from respkv.errors import BadDatabaseIndex, ReplyError, StartupError
 from respkv.persistence.aof import LogPosition
-from respkv.persistence.batch import ANNOTATION_LIMIT, parse_commands
-from respkv.persistence.damage import DamagedFile
-from respkv.persistence.files import FileSystem
-from respkv.persistence.log_reader import READ_SIZE, LogReader
+from respkv.persistence.damage import DamagedFile, TooFewDatabases
+from respkv.persistence.files import TEMPORARY, FileSystem
+from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
 from respkv.persistence.rdb_reader import Decoder, RdbReader, Target, is_rdb
 from respkv.persistence.tail import Ending, judge
@@ -31,8 +34,22 @@ from respkv.persistence.tail import Ending, judge
 # Work between two looks at the clock; 512 keys take about half a millisecond.
 _KEYS_PER_STEP = 512
 _YIELD_AFTER_S = 0.002
+# A database takes 70 KB even when empty; nobody may make a tool reserve gigabytes by one number.
+_MOST_DATABASES = 4096
 
-Apply = Callable[[list[bytes]], object]
+
+class Replaying(Protocol):
+    """Runs logged commands; `respkv.commands.replay.Replayer` is one."""
+
+    @property
+    def argv(self) -> list[bytes]:
+        """The command that failed."""
+
+    def apply_all(self, commands: list[list[bytes]]) -> None:
+        """Run the commands in order, those of a transaction when its EXEC comes. Raises: ReplyError."""
+
+    def in_transaction(self) -> bool:
+        """True while an EXEC has yet to come."""
 
 
 @dataclass
@@ -64,11 +81,11 @@ def recover(
     files: FileSystem,
     layout: Layout,
     target: Target,
-    apply: Apply,
+    replayer: Replaying,
     decoders: dict[int, Decoder] | None = None,
     cut_torn_tail: bool = True,
 ) -> Generator[Progress, None, Recovered]:
-    """Load the data directory into `target` (keys of bases) and `apply` (commands of the log).
+    """Load the data directory into `target` (keys of bases) and through `replayer` (commands of the log).
 
     Yields every few milliseconds; returns what was found, after cutting a torn tail and taking over a
     source of another form. With `cut_torn_tail` off (`aof-load-truncated no`) such a tail is refused like
@@ -80,7 +97,7 @@ def recover(
     if manifest is None:
         return Recovered(source=source)
     paths = [_source_path(layout, source, item) for item in manifest.to_load()]
-    recovered = yield from load(files, paths, target, apply, decoders, cut_torn_tail)
+    recovered = yield from load(files, paths, target, replayer, decoders, cut_torn_tail)
     recovered.source = source
     if source != "log":
         yield from _take_over(files, layout, source, manifest)
@@ -109,6 +126,8 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
             and files.exists(layout.old_log_path)
         ):
             return "old log", manifest
+        if _is_half_taken_over(files, layout, manifest):
+            return "snapshot", manifest
         return "log", manifest
     if files.is_directory(layout.log_directory):
         for name in files.list_directory(layout.log_directory):
@@ -126,11 +145,22 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
     return "empty", None
 
 
+def _is_half_taken_over(files: FileSystem, layout: Layout, manifest: Manifest) -> bool:
+    """True if a start died between naming the base and copying the snapshot to it."""
+    base = manifest.base
+    return (
+        base == layout.base_file(1)
+        and not manifest.incrs
+        and not files.exists(layout.path(base))
+        and files.exists(layout.snapshot_path)
+    )
+
+
 def load(
     files: FileSystem,
     paths: list[str],
     target: Target,
-    apply: Apply,
+    replayer: Replaying,
     decoders: dict[int, Decoder] | None = None,
     cut_torn_tail: bool = True,
 ) -> Generator[Progress, None, Recovered]:
@@ -143,7 +173,7 @@ def load(
         sizes.append(files.size(path))
     done = 0
     for path, size in zip(paths, sizes, strict=True):
-        loader = _FileLoader(files, path, size, target, apply, decoders or {}, recovered)
+        loader = _FileLoader(files, path, size, target, replayer, decoders or {}, recovered)
         try:
             for position in loader.run(cut_torn_tail and path == paths[-1]):
                 yield Progress(done + position, sum(sizes), path)
@@ -152,6 +182,76 @@ def load(
         done += size
     yield Progress(done, sum(sizes), "")
     return recovered
+
+
+def load_snapshot(
+    files: FileSystem, layout: Layout, target: Target, decoders: dict[int, Decoder] | None = None
+) -> Generator[Progress, None, Recovered]:
+    """Load the snapshot, if there is one, into `target`: the start of a server without a log.
+
+    Raises: StartupError and its kinds; OSError.
+    """
+    path = layout.snapshot_path
+    recovered = Recovered()
+    if not files.exists(path):
+        return recovered
+    recovered.source = "snapshot"
+    size = files.size(path)
+    fd = files.open_read(path)
+    try:
+        reader = RdbReader(
+            lambda offset, byte_count: files.read_at(fd, offset, byte_count), size, path, target, decoders or {}
+        )
+        for position in load_rdb(reader, recovered):
+            yield Progress(position, size, path)
+        if reader.position < size:
+            raise DamagedFile(path, reader.position, f"{size - reader.position} bytes behind the end of the snapshot")
+    finally:
+        files.close(fd)
+    yield Progress(size, size, "")
+    return recovered
+
+
+def load_rdb(reader: RdbReader, recovered: Recovered) -> Generator[int, None, None]:
+    """Load an RDB file, yielding the position every few milliseconds, and add to `recovered` what it held."""
+    resume_at_s = time.monotonic() + _YIELD_AFTER_S
+    while reader.step(_KEYS_PER_STEP):
+        if time.monotonic() > resume_at_s:
+            yield reader.position
+            resume_at_s = time.monotonic() + _YIELD_AFTER_S
+    recovered.key_count += reader.key_count
+    recovered.aux = reader.aux
+    recovered.functions += reader.functions
+    if not reader.is_verified:
+        recovered.unverified_bytes += reader.position
+
+
+def run_to_end(steps: Generator[Progress, None, Recovered]) -> Recovered:
+    """What a load found, for those who need not do anything else meanwhile."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("Recovered", end.value)
+
+
+def load_alone(
+    run: Callable[[Engine, Replayer], Generator[Progress, None, Recovered]], databases: int = 16
+) -> tuple[Engine, Recovered]:
+    """Load into an engine of its own, with as many databases as the files need (tools have no configuration).
+
+    `run` starts a `load` or `recover`. The table of commands must be filled.
+
+    Raises: as `recover`.
+    """
+    while True:
+        engine = open_engine(databases)
+        try:
+            return engine, run_to_end(run(engine, Replayer(engine)))
+        except TooFewDatabases as error:
+            if error.needed > _MOST_DATABASES:
+                raise
+            databases = error.needed
 
 
 def cut(files: FileSystem, path: str, offset: int) -> None:
@@ -173,7 +273,7 @@ class _FileLoader:
         path: str,
         size: int,
         target: Target,
-        apply: Apply,
+        replayer: Replaying,
         decoders: dict[int, Decoder],
         recovered: Recovered,
     ) -> None:
@@ -181,12 +281,10 @@ class _FileLoader:
         self.path = path
         self.size = size
         self.target = target
-        self.apply = apply
+        self.replayer = replayer
         self.decoders = decoders
         self.recovered = recovered
         self.fd = files.open_read(path)
-        self.open_multi: list[list[bytes]] = []
-        self.open_multi_at = (0, 0)
 
     def close(self) -> None:
         self.files.close(self.fd)
@@ -199,34 +297,22 @@ class _FileLoader:
         start = 0
         if is_rdb(self.read_at(0, 16)):
             reader = RdbReader(self.read_at, self.size, self.path, self.target, self.decoders)
-            yield from self._run_rdb(reader)
+            yield from load_rdb(reader, self.recovered)
             start = reader.position
         log = LogReader(self.read_at, self.size, start)
         yield from self._run_log(log)
         ending = judge(log)
-        if self.open_multi and not ending.is_damage:
-            offset = self._offset_of_multi()
+        if self.replayer.in_transaction() and not ending.is_damage:
+            offset = self._offset_of_open_multi(start, ending.offset)
             ending = Ending(offset, self.size - offset, "transaction without its EXEC", log.last_was_batch)
         if ending.is_damage or (ending.dropped_bytes and not may_cut):
-            raise DamagedFile(self.path, ending.offset, ending.reason, self._remedy(ending))
+            raise DamagedFile(self.path, ending.offset, ending.reason, self._remedy(ending), may_be_cut=True)
         recovered = self.recovered
         recovered.batch_count += log.batch_count
         recovered.unverified_bytes += log.unverified_bytes
         recovered.position = LogPosition(log.checksum, ending.offset, recovered.batch_count)
         if ending.dropped_bytes:
             recovered.cut.append((self.path, ending))
-
-    def _run_rdb(self, reader: RdbReader) -> Generator[int, None, None]:
-        resume_at_s = time.monotonic() + _YIELD_AFTER_S
-        while reader.step(_KEYS_PER_STEP):
-            if time.monotonic() > resume_at_s:
-                yield reader.position
-                resume_at_s = time.monotonic() + _YIELD_AFTER_S
-        self.recovered.key_count += reader.key_count
-        self.recovered.aux = reader.aux
-        self.recovered.functions += reader.functions
-        if not reader.is_verified:
-            self.recovered.unverified_bytes += reader.position
 
     def _run_log(self, log: LogReader) -> Generator[int, None, None]:
         resume_at_s = time.monotonic() + _YIELD_AFTER_S
@@ -237,53 +323,46 @@ class _FileLoader:
                 resume_at_s = time.monotonic() + _YIELD_AFTER_S
 
     def _replay(self, log: LogReader, commands: list[list[bytes]]) -> None:
-        """Apply the commands; those of a transaction only once its EXEC is there."""
-        apply = self.apply
         self.recovered.command_count += len(commands)
-        argv: list[bytes] = []
+        replayer = self.replayer
         try:
-            for argv in commands:
-                if self.open_multi:
-                    self.open_multi.append(argv)
-                    if len(argv) == 1 and argv[0].upper() == b"EXEC":
-                        queued, self.open_multi = self.open_multi, []
-                        for argv in queued:
-                            apply(argv)
-                elif len(argv) == 1 and argv[0].upper() == b"MULTI":
-                    self.open_multi.append(argv)
-                    self.open_multi_at = (log.call_start, _index_of(commands, argv))
-                else:
-                    apply(argv)
+            replayer.apply_all(commands)
         except ReplyError as error:
+            argv = replayer.argv
+            index = next((at for at, candidate in enumerate(commands) if candidate is argv), 0)
+            if isinstance(error, BadDatabaseIndex) and len(argv) == 2 and argv[1].isdigit():
+                raise TooFewDatabases(self.path, int(argv[1][:9])) from error
             text = error.message[:200].decode(errors="replace")
-            reason = f"at or after it, {argv[0][:40]!r} fails with {text!r}"
-            raise DamagedFile(self.path, log.call_start, reason) from error
+            offset = self._offset_of_command(log.call_start, index)
+            ending = Ending(offset, self.size - offset, "", is_damage=True)
+            reason = f"{argv[0][:40]!r} fails with {text!r}"
+            raise DamagedFile(self.path, offset, reason, self._remedy(ending), may_be_cut=True) from error
 
-    def _offset_of_multi(self) -> int:
-        """The offset of the MULTI that was left open."""
-        position, index = self.open_multi_at
-        while True:
-            line = self.read_at(position, ANNOTATION_LIMIT)
-            if line.startswith(b"#"):
-                position += line.index(b"\n") + 1
-                continue
-            if index == 0:
-                return position
-            commands: list[list[bytes]] = []
-            size = READ_SIZE
-            while not commands:
-                taken, _ = parse_commands(self.read_at(position, size), 0, commands, 1)
-                size *= 2
-            position += taken
-            index -= 1
+    def _offset_of_command(self, start: int, index: int) -> int:
+        """Where command number `index` from `start` on begins, or the batch that holds it."""
+        for offset, commands in walk(self.read_at, start, self.size):
+            if index < len(commands):
+                return offset
+            index -= len(commands)
+        return start
+
+    def _offset_of_open_multi(self, start: int, end: int) -> int:
+        """The offset of the MULTI that was left open; batches hold none. O(file), after a crash of Redis only."""
+        offset = start
+        is_open = False
+        for at, commands in walk(self.read_at, start, end):
+            for argv in commands:
+                name = argv[0].upper()
+                if name == b"MULTI" and not is_open:
+                    offset = at
+                    is_open = True
+                elif name == b"EXEC":
+                    is_open = False
+        return offset
 
     def _remedy(self, ending: Ending) -> str:
         drop = f"respkv check --fix {self.path} would drop the {ending.dropped_bytes} bytes from there on"
         return drop if ending.is_damage else f"it is torn there and may not be cut; {drop}"
-
-
-def _index_of(commands: list[list[bytes]], wanted: list[bytes]) -> int:
-    return next(index for index, argv in enumerate(commands) if argv is wanted)
 
 
 def _source_path(layout: Layout, source: str, item: LogFile) -> str:
@@ -294,18 +373,21 @@ def _source_path(layout: Layout, source: str, item: LogFile) -> str:
 
 def _take_over(files: FileSystem, layout: Layout, source: str, manifest: Manifest) -> Generator[Progress, None, None]:
     """Make the old log or the snapshot the base of a multi-part log."""
+    base = layout.path(manifest.to_load()[0])
     files.make_directory(layout.log_directory)
-    base = manifest.to_load()[0]
+    files.sync_directory(layout.directory)
+    # The manifest comes first, in Redis's order, so that either server can finish what the other began; a base
+    # that no manifest names would look like a log whose manifest was lost.
+    write_manifest(files, layout, manifest)
     if source == "old log":
-        # In Redis's order, so that either server can finish what the other began.
-        write_manifest(files, layout, manifest)
-        files.rename(layout.old_log_path, layout.path(base))
+        files.rename(layout.old_log_path, base)
         files.sync_directory(layout.log_directory)
         files.sync_directory(layout.directory)
         return
-    yield from _copy(files, layout.snapshot_path, layout.path(base))
-    write_manifest(files, layout, manifest)
-    files.sync_directory(layout.directory)
+    temporary = os.path.join(layout.log_directory, TEMPORARY + os.path.basename(base))
+    yield from _copy(files, layout.snapshot_path, temporary)
+    files.rename(temporary, base)
+    files.sync_directory(layout.log_directory)
 
 
 def _copy(files: FileSystem, source: str, destination: str) -> Generator[Progress, None, None]:

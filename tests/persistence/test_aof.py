@@ -40,7 +40,7 @@ class Bench:
 
     def open(self, policy: str = ALWAYS) -> AppendLog:
         self.engine = FakeEngine()
-        found: Recovered = finish(recover(self.files, self.layout, self.engine, self.engine.apply))
+        found: Recovered = finish(recover(self.files, self.layout, self.engine, self.engine))
         log = AppendLog(self.files, self.layout, found.manifest, found.position, policy)
         self.logs.append(log)
         self.files.calls.clear()
@@ -54,7 +54,7 @@ class Bench:
 
     def recovered(self) -> dict[bytes, bytes]:
         engine = FakeEngine()
-        finish(recover(FileSystem(), self.layout, engine, engine.apply))
+        finish(recover(FileSystem(), self.layout, engine, engine))
         return {key: value for (_, key), (value, _) in engine.content().items()}
 
     def rebase(self, log: AppendLog) -> None:

@@ -128,6 +128,12 @@ class Durability(Values):
     auto_aof_rewrite_min_size = Directive(
         Memory(), 64 * MB, "Do not compact by itself while the log is smaller than this.", since="2.4"
     )
+    snapshot_keep = Directive(
+        Integer(0, INT_MAX),
+        0,
+        "Replaced bases with their increments that stay in the log's folder after a compaction, newest first.",
+        since="respkv 0.1",
+    )
     aof_load_truncated = Directive(
         YesNo(), True, "Start when the log ends in the middle of a batch, which is then cut off.", since="3.0"
     )
