@@ -12,7 +12,7 @@ from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_keys
 from respkv.engine.shards import copy_of, type_name_of
-from respkv.errors import BadDatabaseIndex, BadSyntax, NotAnInteger, NoSuchKey, ReplyError
+from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, NotAnInteger, ReplyError
 from respkv.reply import OK, Reply, Status
 
 command = CommandGroup("generic", __name__)

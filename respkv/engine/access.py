@@ -98,7 +98,7 @@ class Frequencies(AccessRecord):
         periods = (self.engine.now_ms // _MINUTE_MS - minute) // self.decay_minutes
         if periods > 0:
             counter -= periods
-        return counter if counter > 0 else 0
+        return max(0, counter)
 
     def _note(self, shard: Shard, key: bytes, counter: int) -> None:
         minute = self.engine.now_ms // _MINUTE_MS

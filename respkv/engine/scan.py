@@ -14,8 +14,8 @@ each bucket is sorted when its turn comes: O(n / shards) when a shard is entered
 (an `Order`) are kept until the shard is done. They may be stale, and then:
 
 Rule 1: a scan may use an order only if it was made after the scan began, for then each key that was there all the
-  time is in it. Cursors that an order has given out are remembered; one that comes from elsewhere gets a new order,
-  which the older scans may use as well.
+  time is in it. Hence who enters a shard makes a new order, and the newest one is the one that all scans use that are
+  in the middle of the shard: each of them made one when it entered, and none that replaced it can be older.
 Rule 2: whoever returns a key from an order looks whether it is still there.
 """
 
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 POSITION_BITS = 45
 POSITION_MASK = (1 << POSITION_BITS) - 1
 
-ORDERS_MAX = 4
-"""How many shards of a database may have their order kept."""
-
-CURSORS_MAX = 64
-"""How many scans that are in the same shard may share its order; more cost time, not correctness."""
+ORDERS_MAX = 8
+"""How many shards of a database may have their order kept; more scans than that side by side make more orders."""
 
 _BUCKET_KEYS = 16
 
@@ -51,7 +48,7 @@ class Order:
 
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
-        self.cursors: dict[int, None] = {}
+        self.used_at_ms = 0
         bits = max(len(shard.values) // _BUCKET_KEYS, 1).bit_length() - 1
         self.shift = POSITION_BITS - bits
         buckets: list[list[bytes]] = [[] for _ in range(1 << bits)]
@@ -87,12 +84,6 @@ class Order:
             number += 1
         return -1
 
-    def give_out(self, cursor: int) -> None:
-        """Remember that a scan goes on with `cursor`."""
-        if len(self.cursors) >= CURSORS_MAX:
-            del self.cursors[next(iter(self.cursors))]
-        self.cursors[cursor] = None
-
 
 def scan_keys(db: "Keyspace", cursor: int, count: int) -> tuple[int, list[bytes]]:
     """The cursor to go on with, 0 at the end, and about `count` keys from `cursor` on, expired ones not left out.
@@ -110,11 +101,8 @@ def scan_keys(db: "Keyspace", cursor: int, count: int) -> tuple[int, list[bytes]
             order = _order(db, number, position)
             position = order.take(position, count - len(found), found)
             if position >= 0:
-                cursor = number << POSITION_BITS | position
-                order.give_out(cursor)
-                return cursor, found
-            if not order.cursors:
-                del db.scan_orders[number]
+                return number << POSITION_BITS | position, found
+            del db.scan_orders[number]
         number += 1
         position = 0
         if len(found) >= count and number < SHARD_COUNT:
@@ -124,18 +112,19 @@ def scan_keys(db: "Keyspace", cursor: int, count: int) -> tuple[int, list[bytes]
 
 def _order(db: "Keyspace", number: int, position: int) -> Order:
     """An order of shard `number` that a scan which has come to `position` may use."""
-    cursor = number << POSITION_BITS | position
     order = db.scan_orders.get(number)
-    if order is not None and order.shard is db.shards[number]:
-        if position > 0 and cursor in order.cursors:
-            del order.cursors[cursor]
-            return order
-        cursors = order.cursors
-    else:
-        cursors = {}
-    order = Order(db.shards[number])
-    order.cursors = cursors
-    if len(db.scan_orders) >= ORDERS_MAX and number not in db.scan_orders:
-        del db.scan_orders[next(iter(db.scan_orders))]
-    db.scan_orders[number] = order
+    if order is None or position == 0:
+        if order is None and len(db.scan_orders) >= ORDERS_MAX:
+            del db.scan_orders[next(iter(db.scan_orders))]
+        order = Order(db.shards[number])
+        db.scan_orders[number] = order
+    order.used_at_ms = db.engine.now_ms
     return order
+
+
+def forget_idle_orders(db: "Keyspace", idle_ms: int) -> None:
+    """Let go of the orders of scans that nobody went on with for that long."""
+    used_since_ms = db.engine.now_ms - idle_ms
+    for number, order in list(db.scan_orders.items()):
+        if order.used_at_ms < used_since_ms:
+            del db.scan_orders[number]
