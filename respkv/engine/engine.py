@@ -10,7 +10,7 @@ Rule 3: the engine owns no file and no socket. Whoever drives it takes `effects`
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from respkv.engine.clock import Random
-from respkv.engine.shards import Shard
+from respkv.engine.shards import Shard, Value
 
 if TYPE_CHECKING:
     from respkv.engine.keyspace import Keyspace
@@ -56,13 +56,13 @@ class Preserver:
     """What must happen to a shard before its first change while a snapshot runs."""
 
     def preserve(self, shard: Shard) -> None:
-        """Copy `shard` and clear its `unsaved`."""
+        """Copy `shard`, which is `unsaved`, and clear that."""
+
+    def preserve_value(self, shard: Shard, key: bytes, value: Value) -> None:
+        """Copy `value` of `key` too, which may be about to change in place."""
 
     def hand_over(self, shard: Shard) -> bool:
-        """Keep the dicts of `shard` themselves, which it is about to exchange for empty ones, if it is `unsaved`.
-
-        Clears `unsaved`; False if the dicts are of no use.
-        """
+        """Keep the dicts of `shard`, which is `unsaved`, since it gets empty ones instead; whether they are kept."""
         return False
 
 

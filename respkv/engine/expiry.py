@@ -25,7 +25,7 @@ from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import forget_idle_orders
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, Shard
 
-KEYS_A_CHECK = 64
+KEYS_A_CHECK = 32
 """How many keys are deleted between two readings of the clock."""
 
 EXPIRIES_A_CHECK = 2048

@@ -129,8 +129,8 @@ class Keyspace:
             value = None
         if self.attentive:
             self._attend(shard, key, value is not None)
-        if value is not None and self.alert & SNAPSHOT and shard.unsaved:
-            self.engine.preserver.preserve(shard)
+        if value is not None and self.alert & SNAPSHOT:
+            self.engine.preserver.preserve_value(shard, key, value)
         return value
 
     def edit_string(self, key: bytes) -> bytes | None:
