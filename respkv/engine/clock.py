@@ -1,10 +1,11 @@
-"""The only place below the network that reads a clock.
+"""The only place below the network that reads a clock or takes chance from the system.
 
 The engine reads time once a batch and keeps it (`Engine.now_ms`), so that all commands of a batch, a
-transaction or a script see one moment, and so that tests can set it.
+transaction or a script see one moment, and so that tests can set it. Chance is `Engine.random`, which a test seeds.
 """
 
 import time
+from random import Random
 
 
 def unix_ms() -> int:
@@ -20,3 +21,6 @@ def unix_us() -> int:
 def steady_ns() -> int:
     """Nanoseconds of a clock that never goes back; only differences mean something."""
     return time.perf_counter_ns()
+
+
+__all__ = ["Random", "steady_ns", "unix_ms", "unix_us"]

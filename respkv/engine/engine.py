@@ -9,7 +9,8 @@ Rule 3: the engine owns no file and no socket. Whoever drives it takes `effects`
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from respkv.engine.shards import Shard
+from respkv.engine.clock import Random
+from respkv.engine.shards import Shard, Value
 
 if TYPE_CHECKING:
     from respkv.engine.keyspace import Keyspace
@@ -30,18 +31,39 @@ ACCESS = 8  # an eviction policy or OBJECT IDLETIME wants to know of each access
 class AccessRecord:
     """What is written down when a key is read or written; the base class writes nothing.
 
-    `respkv.engine.eviction` has the ones that do.
+    `respkv.engine.access` has the ones that do, and says what `kind` means.
     """
+
+    def __init__(self) -> None:
+        self.kind = 0
 
     def touch(self, shard: Shard, key: bytes) -> None:
         """Note that `key` was used just now."""
+
+    def begin(self, shard: Shard, key: bytes) -> None:
+        """Note that `key`, which has no mark, is about to be written."""
+
+    def idle_ms(self, shard: Shard, key: bytes) -> int:
+        """How long ago `key` was used, as far as that is recorded."""
+        return 0
+
+    def frequency(self, shard: Shard, key: bytes) -> int:
+        """The counter of uses of `key`, 0 to 255, if there is one."""
+        return 0
 
 
 class Preserver:
     """What must happen to a shard before its first change while a snapshot runs."""
 
-    def preserve(self, index: int, shard: Shard) -> None:
-        """Copy `shard` of database `index` and clear its `unsaved`."""
+    def preserve(self, shard: Shard) -> None:
+        """Copy `shard`, which is `unsaved`, and clear that."""
+
+    def preserve_value(self, shard: Shard, key: bytes, value: Value) -> None:
+        """Copy `value` of `key` too, which may be about to change in place."""
+
+    def hand_over(self, shard: Shard) -> bool:
+        """Keep the dicts of `shard`, which is `unsaved`, since it gets empty ones instead; whether they are kept."""
+        return False
 
 
 class Engine:
@@ -73,10 +95,16 @@ class Engine:
         self.preserver = Preserver()
         # Dicts taken out of use, for the sweeper to free in slices.
         self.discarded: list[dict[bytes, Any]] = []
+        # False while DEBUG SET-ACTIVE-EXPIRE 0 keeps the sweeper from expiring keys.
+        self.active_expire = True
+        self.random = Random()
         self.hits = 0
         self.misses = 0
         self.expired = 0
         self.evicted = 0
+        # The sweeper's: percentage of expiries it found due, smoothed, and how often its slice of time ran out.
+        self.expired_stale_percent = 0.0
+        self.expired_time_cap_reached = 0
 
     def set_alert(self, bit: int, on: bool) -> None:
         """Set or clear the engine-wide alert `bit` in all databases."""

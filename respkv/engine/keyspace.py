@@ -7,10 +7,12 @@ Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` a
 Rule 3: `load` is for recovery alone: no effects, no counting.
 """
 
+from itertools import islice
 from typing import Any
 
 from respkv.engine.engine import ACCESS, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
-from respkv.engine.shards import SHARD_COUNT, SHARD_MASK, Shard, Value
+from respkv.engine.scan import Order
+from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
 
 
@@ -53,8 +55,12 @@ class Keyspace:
         self.alert = engine.alert
         self.attentive = False
         self.watched: dict[bytes, set[Watcher]] = {}
-        # Key to the number of the batch that wrote it last, for keys that are not yet durable.
+        # Key to the number of the batch that wrote it last, for keys that are not yet durable; and the number of the
+        # batch that changed all keys at once (FLUSHDB, SWAPDB).
         self.unsynced: dict[bytes, int] = {}
+        self.exchanged_batch = 0
+        # Of shards that a SCAN is in the middle of.
+        self.scan_orders: dict[int, Order] = {}
         self.set_alert(0, True)
 
     # Reading
@@ -99,8 +105,17 @@ class Keyspace:
         value = shard.values.get(key)
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
-        if self.unsynced and key in self.unsynced:
+        if self.attentive:
             self._wait_for(key)
+        return value
+
+    def look(self, key: bytes) -> Any:
+        """As `peek`, but counted as hit or miss: a read that leaves the access record alone."""
+        value = self.peek(key)
+        if value is None:
+            self.engine.misses += 1
+        else:
+            self.engine.hits += 1
         return value
 
     def edit(self, key: bytes) -> Any:
@@ -114,8 +129,8 @@ class Keyspace:
             value = None
         if self.attentive:
             self._attend(shard, key, value is not None)
-        if value is not None and self.alert & SNAPSHOT and shard.unsaved:
-            self.engine.preserver.preserve(self.index, shard)
+        if value is not None and self.alert & SNAPSHOT:
+            self.engine.preserver.preserve_value(shard, key, value)
         return value
 
     def edit_string(self, key: bytes) -> bytes | None:
@@ -133,10 +148,10 @@ class Keyspace:
     # Changing
 
     def set(self, key: bytes, value: Value) -> None:
-        """Give `key` a new value of any type and no expiry, whatever it held."""
+        """Give `key` a new value of any type and no expiry, whatever it held: a use of the key."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if self.alert:
-            self._note(shard, key)
+            self._note_set(shard, key)
         values = shard.values
         old = values.get(key)
         if old is None:
@@ -188,7 +203,7 @@ class Keyspace:
         """Delete `key`; whether it was there (an expired one was not)."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if key not in shard.values:
-            if self.unsynced and key in self.unsynced:
+            if self.attentive:
                 self._wait_for(key)
             return False
         if shard.expires and self._expire_if_due(shard, key):
@@ -205,6 +220,8 @@ class Keyspace:
         if self.alert:
             self._note(shard, key)
         shard.expires[key] = at_ms
+        if at_ms < shard.sweep_at_ms:
+            shard.note_early(at_ms)
         self.engine.dirty += 1
 
     def persist(self, key: bytes) -> bool:
@@ -227,31 +244,31 @@ class Keyspace:
 
     def clear(self) -> int:
         """Delete all keys; how many there were. O(shards): the sweeper frees the memory afterwards, in slices."""
+        for key in self.watched:
+            if key in self.shards[hash(key) & SHARD_MASK].values:
+                self._touch_watchers(key)
         count = 0
         for shard in self.shards:
             if shard.values:
                 count += len(shard.values)
                 self._empty(shard)
         self.payload_bytes = 0
+        self.scan_orders.clear()
+        self._note_exchange()
         self.engine.dirty += count
-        for key in self.watched:
-            self._touch_watchers(key)
         return count
 
     def swap_with(self, other: "Keyspace") -> None:
-        """Exchange all keys with database `other`; who watches a key that differs in the two is touched."""
+        """Exchange all keys with database `other`; who watches a key that either has is touched. O(keys watched)."""
         for one, two in ((self, other), (other, self)):
             for key in one.watched:
-                if one.holds(key) or two.holds(key):
+                if key in one.shards[hash(key) & SHARD_MASK].values or two.holds(key):
                     one._touch_watchers(key)
-        for db in (self, other):
-            if db.alert & SNAPSHOT:
-                for shard in db.shards:
-                    if shard.unsaved:
-                        self.engine.preserver.preserve(db.index, shard)
         self.shards, other.shards = other.shards, self.shards
-        self.unsynced, other.unsynced = other.unsynced, self.unsynced
         self.payload_bytes, other.payload_bytes = other.payload_bytes, self.payload_bytes
+        for db in (self, other):
+            db.scan_orders.clear()
+            db._note_exchange()
         self.engine.dirty += 1
 
     # The whole database
@@ -270,6 +287,26 @@ class Keyspace:
             count += len(shard.expires)
         return count
 
+    def random_key(self) -> bytes | None:
+        """Some key, each about as likely as any other, or None. Expired ones that it meets are deleted.
+
+        O(shards + n / shards), n = keys.
+        """
+        while size := self.size():
+            position = self.engine.random.randrange(size)
+            for shard in self.shards:
+                if position < len(shard.values):
+                    break
+                position -= len(shard.values)
+            key = next(islice(shard.values, position, None))
+            if not self._expire_if_due(shard, key):
+                return key
+        return None
+
+    def shard_of(self, key: bytes) -> Shard:
+        """The shard in which `key` is, or would be."""
+        return self.shards[hash(key) & SHARD_MASK]
+
     def holds(self, key: bytes) -> bool:
         """Whether `key` is there and not expired; changes nothing, not even an expired key."""
         shard = self.shards[hash(key) & SHARD_MASK]
@@ -287,11 +324,18 @@ class Keyspace:
         shard.values[key] = value
         if expire_at_ms is not None:
             shard.expires[key] = expire_at_ms
+            if expire_at_ms < shard.sweep_at_ms:
+                shard.note_early(expire_at_ms)
 
     def expire_now(self, shard: Shard, key: bytes) -> None:
-        """Delete `key` of `shard`, whose time has come, and propagate that."""
-        if self.alert:
-            self._note(shard, key)
+        """Delete `key` of `shard`, whose time has come, and propagate that.
+
+        No reply has to wait for it: the expiry itself would delete the key after a crash.
+        """
+        if self.alert & SNAPSHOT and shard.unsaved:
+            self.engine.preserver.preserve(shard)
+        if self.alert & WATCHED:
+            self._touch_watchers(key)
         self._drop(shard, key)
         self.engine.expired += 1
         self.engine.propagate(self, [b"DEL", key])
@@ -360,34 +404,53 @@ class Keyspace:
             shard.accessed.pop(key, None)
 
     def _empty(self, shard: Shard) -> None:
-        if self.alert & SNAPSHOT and shard.unsaved:
-            self.engine.preserver.preserve(self.index, shard)
-        self.engine.discarded.append(shard.values)
+        if not (shard.unsaved and self.engine.preserver.hand_over(shard)):
+            self.engine.discarded.append(shard.values)
+            if shard.expires:
+                self.engine.discarded.append(shard.expires)
+        if shard.accessed:
+            self.engine.discarded.append(shard.accessed)
         shard.values = {}
         shard.expires = {}
         shard.accessed = {}
+        shard.sweep_at_ms = NEVER_MS
+        shard.early_count = 0
+        shard.early_at_ms = NEVER_MS
 
     def _note(self, shard: Shard, key: bytes) -> None:
         alert = self.alert
         if alert & UNSYNCED:
             self.unsynced[key] = self.engine.batch
         if alert & SNAPSHOT and shard.unsaved:
-            self.engine.preserver.preserve(self.index, shard)
+            self.engine.preserver.preserve(shard)
         if alert & WATCHED:
             self._touch_watchers(key)
+        if alert & ACCESS and key not in shard.accessed:
+            self.engine.access.begin(shard, key)
+
+    def _note_set(self, shard: Shard, key: bytes) -> None:
+        if self.alert & ACCESS and key in shard.values:
+            self.engine.access.touch(shard, key)
+        self._note(shard, key)
+
+    def _note_exchange(self) -> None:
+        if self.alert & UNSYNCED:
+            self.unsynced = {}
+            self.exchanged_batch = self.engine.batch
 
     def _touch_watchers(self, key: bytes) -> None:
         for watcher in self.watched.get(key, ()):
             watcher.touched = True
 
     def _attend(self, shard: Shard, key: bytes, found: bool) -> None:
-        if self.unsynced and key in self.unsynced:
-            self._wait_for(key)
+        self._wait_for(key)
         if found and self.alert & ACCESS:
             self.engine.access.touch(shard, key)
 
     def _wait_for(self, key: bytes) -> None:
-        batch = self.unsynced[key]
+        batch = self.unsynced.get(key, 0)
+        if batch < self.exchanged_batch:
+            batch = self.exchanged_batch
         if batch > self.engine.waits_for:
             self.engine.waits_for = batch
 

@@ -14,11 +14,30 @@ SHARD_MASK = 255
 Value: TypeAlias = Any
 """What a key holds. A string is `bytes`, `int` (after INCR) or `bytearray` (after it was edited in place)."""
 
+NEVER_MS = (1 << 62) - 1
+"""Later than any time the sweeper plans for; the largest integer that compiled code keeps unboxed."""
+
+
+def type_name_of(value: Value) -> bytes:
+    """The name that TYPE gives to the type of `value`."""
+    if isinstance(value, bytes | int | bytearray):
+        return b"string"
+    name: bytes = value.type_name
+    return name
+
+
+def copy_of(value: Value) -> Value:
+    """A value that shares nothing with `value` that can change. O(size) for those changed in place."""
+    if isinstance(value, bytes | int):
+        return value
+    return value.copy()
+
 
 class Shard:
     """Keys and their values; expiries and access marks only for keys that have them.
 
-    Invariants: every key of `expires` is in `values`; so is every key of `accessed`.
+    Invariants: every key of `expires` is in `values`; so is every key of `accessed`. An expiry earlier than
+    `sweep_at_ms` that was set since the last sweep is counted in `early_count`, and none is before `early_at_ms`.
     """
 
     def __init__(self) -> None:
@@ -29,6 +48,17 @@ class Shard:
         self.accessed: dict[bytes, int] = {}
         # True while a snapshot has still to copy this shard.
         self.unsaved = False
+        # The sweeper's plan: when it means to look through `expires` next, and how many expiries before that were set
+        # since it looked, the earliest of them at `early_at_ms`.
+        self.sweep_at_ms = NEVER_MS
+        self.early_count = 0
+        self.early_at_ms = NEVER_MS
+
+    def note_early(self, at_ms: int) -> None:
+        """An expiry was set for `at_ms`, which is before `sweep_at_ms`."""
+        self.early_count += 1
+        if at_ms < self.early_at_ms:
+            self.early_at_ms = at_ms
 
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken. O(n)."""

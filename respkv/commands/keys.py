@@ -1,0 +1,245 @@
+"""Commands on keys of any type. Source of all behaviour: the reference's `db.c` and `object.c`, tried on 7.0 and 8.2.
+
+Times to live are in `expiry.py`, OBJECT in `objects.py`, whole databases in `databases.py`.
+"""
+
+import re
+
+from respkv.commands.args import INT64_MAX, INT64_MIN, Args, parse_int
+from respkv.commands.flags import DENYOOM, FAST, READONLY, TIMED, WRITE
+from respkv.commands.spec import CommandGroup
+from respkv.engine import glob
+from respkv.engine.keyspace import Keyspace
+from respkv.engine.scan import scan_keys
+from respkv.engine.shards import copy_of, type_name_of
+from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, NotAnInteger, ReplyError
+from respkv.reply import OK, Reply, Status
+
+command = CommandGroup("generic", __name__)
+
+
+class SameObject(ReplyError):
+    """A key would be moved or copied onto itself."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR source and destination objects are the same")
+
+
+@command("DEL key [key ...]", WRITE, keys="RM DELETE", since="1.0.0", cost="O(n), n = keys given")
+def del_(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Delete keys; the number that were there."""
+    removed = 0
+    for at in range(1, len(argv)):
+        if db.remove(argv[at]):
+            removed += 1
+    return removed
+
+
+@command("UNLINK key [key ...]", WRITE | FAST, keys="RM DELETE", since="4.0.0", cost="O(n), n = keys given")
+def unlink(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Delete keys, as DEL does; the number that were there."""
+    return del_(db, argv)
+
+
+@command("EXISTS key [key ...]", READONLY | FAST, keys="RO", since="1.0.0", cost="O(n), n = keys given")
+def exists(db: Keyspace, argv: list[bytes]) -> Reply:
+    """How many of the keys exist; one given twice counts twice."""
+    found = 0
+    for at in range(1, len(argv)):
+        if db.look(argv[at]) is not None:
+            found += 1
+    return found
+
+
+@command("TOUCH key [key ...]", READONLY | FAST, keys="RO", since="3.2.1", cost="O(n), n = keys given")
+def touch(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Count as a use of the keys; the number that exist."""
+    found = 0
+    for at in range(1, len(argv)):
+        if db.find(argv[at]) is not None:
+            found += 1
+    return found
+
+
+@command("TYPE key", READONLY | FAST, keys="RO", since="1.0.0", cost="O(1)")
+def type_(db: Keyspace, argv: list[bytes]) -> Reply:
+    """The type of the value at `key`, or none."""
+    value = db.look(argv[1])
+    return Status(b"none" if value is None else type_name_of(value))
+
+
+@command("RENAME key newkey:key", WRITE, keys="RW ACCESS DELETE; OW UPDATE", since="1.0.0", cost="O(1)")
+def rename(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Give a key another name, under which whatever it held is overwritten."""
+    _, key, new_key = argv
+    value = db.edit(key)
+    if value is None:
+        raise NoSuchKey
+    if key != new_key:
+        _place(db, key, db, new_key, value)
+        db.remove(key)
+    return OK
+
+
+@command("RENAMENX key newkey:key", WRITE | FAST, keys="RW ACCESS DELETE; OW INSERT", since="1.0.0", cost="O(1)")
+def renamenx(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Give a key another name unless there is a key of that name; whether it was done."""
+    _, key, new_key = argv
+    value = db.edit(key)
+    if value is None:
+        raise NoSuchKey
+    if key == new_key or db.edit(new_key) is not None:
+        return 0
+    _place(db, key, db, new_key, value)
+    db.remove(key)
+    return 1
+
+
+@command("MOVE key db:int", WRITE | FAST, keys="RW ACCESS UPDATE", since="1.0.0", cost="O(1)")
+def move(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Take a key to another database unless there is a key of that name; whether it was done."""
+    key = argv[1]
+    target = _database(db, argv[2])
+    if target is db:
+        raise SameObject
+    value = db.edit(key)
+    if value is None or target.edit(key) is not None:
+        return 0
+    _place(db, key, target, key, value)
+    db.remove(key)
+    return 1
+
+
+@command(
+    "COPY source:key destination:key [DB destination-db:int] [REPLACE]",
+    WRITE | DENYOOM,
+    keys="RO ACCESS; OW UPDATE",
+    since="6.2.0",
+    cost="O(n), n = size of the value",
+)
+def copy(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Copy a value and its expiry to another key; whether it was done."""
+    _, source, destination, *_ = argv
+    args = Args(argv, 3)
+    target = db
+    replace = False
+    while args.more():
+        if args.token(b"REPLACE"):
+            replace = True
+        elif args.token_with_value(b"DB"):
+            target = _database(db, args.next())
+        else:
+            raise BadSyntax
+    if target is db and source == destination:
+        raise SameObject
+    value = db.find(source)
+    if value is None or (target.edit(destination) is not None and not replace):
+        return 0
+    _place(db, source, target, destination, copy_of(value))
+    return 1
+
+
+def _database(db: Keyspace, number: bytes) -> Keyspace:
+    """The database `number`. Raises NotAnInteger, BadDatabaseIndex."""
+    index = parse_int(number)
+    if not -(2**31) <= index < 2**31:
+        raise ReplyError(b"ERR value is out of range, value must between -2147483648 and 2147483647")
+    if not 0 <= index < len(db.engine.databases):
+        raise BadDatabaseIndex
+    return db.engine.databases[index]
+
+
+def _place(db: Keyspace, key: bytes, target: Keyspace, new_key: bytes, value: object) -> None:
+    """Let `new_key` of `target` hold `value` and expire when `key` of `db` does."""
+    at_ms = db.expiry_of(key)
+    target.set(new_key, value)
+    if at_ms >= 0:
+        target.expire(new_key, at_ms)
+
+
+@command("RANDOMKEY", READONLY, since="1.0.0", cost="O(n / shards), n = keys of the database")
+def randomkey(db: Keyspace, argv: list[bytes]) -> Reply:
+    """The name of some key, or nil if there is none."""
+    db.engine.wait_for_all()
+    return db.random_key()
+
+
+@command(
+    "KEYS pattern:pattern", READONLY | TIMED, acl="+dangerous", since="1.0.0", cost="O(n), n = keys of the database"
+)
+def keys(db: Keyspace, argv: list[bytes]) -> Reply:
+    """The names of all keys that match a glob pattern."""
+    db.engine.wait_for_all()
+    matches = None if argv[1] == b"*" else glob.compile(argv[1])
+    now_ms = db.engine.now_ms
+    found: list[Reply] = []
+    for shard in db.shards:
+        names = shard.values if matches is None else filter(matches, shard.values)
+        if shard.expires:
+            expires = shard.expires
+            found.extend([name for name in names if expires.get(name, now_ms + 1) > now_ms])
+        else:
+            found.extend(names)
+    return found
+
+
+@command(
+    "SCAN cursor:int [MATCH pattern:pattern] [COUNT count:int] [TYPE type]",
+    READONLY | TIMED,
+    since="2.8.0",
+    cost="O(count) a call, O(n) in all, n = keys of the database",
+)
+def scan(db: Keyspace, argv: list[bytes]) -> Reply:
+    """The next keys of an iteration over all: the cursor to go on with (0: it is done) and key names."""
+    cursor = parse_cursor(argv[1])
+    args = Args(argv, 2)
+    count = 10
+    pattern = b"*"
+    type_name = b""
+    while args.more():
+        if args.token_with_value(b"COUNT"):
+            count = args.integer()
+            if count < 1:
+                raise BadSyntax
+        elif args.token_with_value(b"MATCH"):
+            pattern = args.next()
+        elif args.token_with_value(b"TYPE"):
+            type_name = args.next().lower()
+        elif args.token(b"NOVALUES"):
+            raise ReplyError(b"ERR NOVALUES option can only be used in HSCAN")
+        else:
+            raise BadSyntax
+    db.engine.wait_for_all()
+    cursor, names = scan_keys(db, cursor, count)
+    if pattern != b"*":
+        names = list(filter(glob.compile(pattern), names))
+    names = [name for name in names if _is_of_type(db, name, type_name)]
+    return [b"%d" % cursor, names]
+
+
+def _is_of_type(db: Keyspace, key: bytes, type_name: bytes) -> bool:
+    """Whether `key` has not expired (else it is deleted), and holds a value of that type, if one is asked for."""
+    value = db.peek(key)
+    return value is not None and (not type_name or type_name_of(value) == type_name)
+
+
+_CURSOR = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
+
+
+def parse_cursor(text: bytes) -> int:
+    """A SCAN cursor as 7.4 reads it: what C's `strtoull` takes, negative integers excepted. Raises ReplyError."""
+    # C's text ends at the first zero byte.
+    match = _CURSOR.fullmatch(text.partition(b"\0")[0])
+    if match is not None and len(match[2].lstrip(b"0")) <= 20:
+        number = int(match[2])
+        is_negative = match[1] == b"-"
+        if number < 2**64 and not (is_negative and _is_int64(text)):
+            return (2**64 - number) % 2**64 if is_negative else number
+    raise ReplyError(b"ERR invalid cursor")
+
+
+def _is_int64(text: bytes) -> bool:
+    try:
+        return INT64_MIN <= parse_int(text) <= INT64_MAX
+    except NotAnInteger:
+        return False
