@@ -42,6 +42,13 @@ class NotAnInteger(ReplyError):
         super().__init__(b"ERR value is not an integer or out of range")
 
 
+class NotACount(ReplyError):
+    """An argument is not an integer of 64 bits from 0 on."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR value is out of range, must be positive")
+
+
 class NotAFloat(ReplyError):
     """An argument or value is not a finite-precision float."""
 

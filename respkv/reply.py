@@ -34,6 +34,24 @@ class Push:
         self.items = items
 
 
+class Members:
+    """A set whose order is kept for those who see it as an array: an array in RESP2, a set in RESP3."""
+
+    def __init__(self, items: list[Reply]) -> None:
+        self.items = items
+
+
+class Block:
+    """The session waits; whoever ends that sends the reply. Only for handlers of sessions that `may_block`.
+
+    At `deadline_ms` (unix ms; 0 for never) the session answers with `at_deadline` and goes on.
+    """
+
+    def __init__(self, deadline_ms: int, at_deadline: Reply) -> None:
+        self.deadline_ms = deadline_ms
+        self.at_deadline = at_deadline
+
+
 class Verbatim:
     """A text with its format (`txt` or `mkd`): a bulk string in RESP2, a verbatim string in RESP3."""
 

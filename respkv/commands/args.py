@@ -1,9 +1,11 @@
 """Arguments to values, by Redis's rules; and the cursor that walks over a command's options."""
 
-from respkv.errors import BadSyntax, NotAFloat, NotAnInteger, ReplyError
+from respkv.errors import BadSyntax, NotACount, NotAFloat, NotAnInteger, ReplyError
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
+INT32_MIN = -(2**31)
+INT32_MAX = 2**31 - 1
 
 
 def parse_int(text: bytes) -> int:
@@ -21,6 +23,25 @@ def parse_int(text: bytes) -> int:
         raise NotAnInteger from None
     if b"%d" % number != text or not INT64_MIN <= number <= INT64_MAX:
         raise NotAnInteger
+    return number
+
+
+def parse_count(text: bytes) -> int:
+    """An integer from 0 on. Raises NotACount."""
+    try:
+        number = parse_int(text)
+    except NotAnInteger:
+        raise NotACount from None
+    if number < 0:
+        raise NotACount
+    return number
+
+
+def parse_within(text: bytes, low: int, high: int) -> int:
+    """An integer from `low` to `high`. Raises NotAnInteger, ReplyError."""
+    number = parse_int(text)
+    if not low <= number <= high:
+        raise ReplyError(b"ERR value is out of range, value must between %d and %d" % (low, high))
     return number
 
 

@@ -45,15 +45,13 @@ SHOWN: tuple[tuple[int, bytes], ...] = (
     (FAST, b"fast"),
     (NO_AUTH, b"no_auth"),
     (MAY_REPLICATE, b"may_replicate"),
+    (NO_MANDATORY_KEYS, b"no_mandatory_keys"),
+    (NO_ASYNC_LOADING, b"no_async_loading"),
     (NO_MULTI, b"no_multi"),
     (MOVABLEKEYS, b"movablekeys"),
     (ALLOW_BUSY, b"allow_busy"),
-    (NO_ASYNC_LOADING, b"no_async_loading"),
-    (NO_MANDATORY_KEYS, b"no_mandatory_keys"),
-    (PROTECTED, b"protected"),
-    (TOUCHES_ARBITRARY_KEYS, b"touches_arbitrary_keys"),
 )
-"""Flag and the name that COMMAND INFO gives it."""
+"""Flag and the name that COMMAND INFO gives it, in its order."""
 
 # The gate: reasons why a session's dispatch looks closer, and so what a command's mask may mind.
 GATE_ALWAYS = 1 << 0  # always set: the command itself is the reason (it wants a session, or is timed)
@@ -67,11 +65,12 @@ GATE_TIMED = 1 << 7  # every command is timed by itself (slow log or latency thr
 GATE_PAUSED = 1 << 8  # CLIENT PAUSE
 GATE_SUBSCRIBED = 1 << 9  # RESP2 subscriber: few commands are allowed
 GATE_SILENT = 1 << 10  # CLIENT REPLY OFF or SKIP: replies are left out
+GATE_UNTOUCHING = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 
 
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
     """The gate bits that a command with `flags` minds."""
-    mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT
+    mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT | GATE_UNTOUCHING
     if wants_session or flags & TIMED:
         mask |= GATE_ALWAYS
     if not flags & NO_AUTH:

@@ -30,6 +30,7 @@ from respkv.commands.flags import (
     WRITE,
     mask_of,
 )
+from respkv.commands.histogram import bucket_of
 from respkv.commands.syntax import Syntax, find_keys, parse
 
 Handler = Callable[[Any, list[bytes]], Any]
@@ -76,6 +77,7 @@ class Spec:
         key_flags: tuple[str, ...],
         categories: frozenset[str],
         key_finder: KeyFinder | None,
+        tips: tuple[str, ...] = (),
     ) -> None:
         self.handler = handler
         self.least = syntax.least
@@ -104,6 +106,9 @@ class Spec:
         self.key_flags = key_flags
         self.categories = categories
         self.key_finder = key_finder
+        self.tips = tips
+        # How long calls that were timed by themselves took: see `respkv.commands.histogram`.
+        self.histogram: dict[int, int] = {}
         self.subcommands: dict[bytes, Spec] = {}
 
     @property
@@ -112,6 +117,11 @@ class Spec:
         if not self._summary and self.handler is not None:
             self._summary = first_sentences(self.defined_in)[self.handler.__name__]
         return self._summary
+
+    def record(self, duration_ns: int) -> None:
+        """Count a call that took so long in the histogram."""
+        bucket = bucket_of(duration_ns)
+        self.histogram[bucket] = self.histogram.get(bucket, 0) + 1
 
     def keys(self, argv: list[bytes]) -> list[bytes]:
         """The keys that `argv` names. O(arguments)."""
@@ -160,12 +170,13 @@ class CommandGroup:
         acl: str = "",
         arity: int | None = None,
         find_keys: KeyFinder | None = None,
+        tips: str = "",
     ) -> Callable[[Handler], Handler]:
         """Declare the command of syntax `line`.
 
         `keys` holds the flags of each key spec ("RW ACCESS UPDATE", several separated by a semicolon); reading
-        commands need none. `acl` names categories that do not follow ("+dangerous -fast"). Raises ValueError for
-        what does not fit together.
+        commands need none. `acl` names categories that do not follow ("+dangerous -fast"), `tips` are
+        COMMAND's hints for cluster clients. Raises ValueError for what does not fit together.
         """
         syntax = parse(line)
         if arity is not None:
@@ -194,6 +205,7 @@ class CommandGroup:
                 key_flags=key_flags,
                 categories=_categories(self.group, flags, acl),
                 key_finder=find_keys,
+                tips=tuple(tips.split()),
             )
             self._add(spec)
             return handler
@@ -213,7 +225,7 @@ class CommandGroup:
             summary=summary,
             defined_in=self.module,
             key_flags=(),
-            categories=_categories(self.group, 0, ""),
+            categories=frozenset(("slow",)),
             key_finder=None,
         )
         self._add(spec)

@@ -23,4 +23,9 @@ def steady_ns() -> int:
     return time.perf_counter_ns()
 
 
-__all__ = ["Random", "steady_ns", "unix_ms", "unix_us"]
+def stop_s(duration_s: float) -> None:
+    """Do nothing at all for so long, and let nobody else do anything: DEBUG SLEEP."""
+    time.sleep(duration_s)
+
+
+__all__ = ["Random", "steady_ns", "stop_s", "unix_ms", "unix_us"]

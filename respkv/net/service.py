@@ -80,7 +80,7 @@ class Service:
         self.config = config
         self.engine = open_engine(config.databases)
         self.engine.now_ms = unix_ms()
-        self.server = Server(self.engine)
+        self.server = Server(self.engine, config)
         self.durability = Durability(self.server)
         self.storage = Storage(config, self.server, self.durability)
         self.exit_code = 0
@@ -211,6 +211,7 @@ class Service:
         while True:
             await trio.sleep(TICK_S)
             self.engine.now_ms = unix_ms()
+            self.server.tick()
             self.storage.tick()
             if self._pump is not None:
                 self._pump.count_lively(int(TICK_S * 1000))

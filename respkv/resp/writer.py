@@ -22,6 +22,7 @@ from respkv.reply import (
     QUEUED,
     Attribute,
     BigNumber,
+    Members,
     NoReply,
     NullArray,
     Pairs,
@@ -142,6 +143,10 @@ def _write_set2(out: list[bytes], items: set[Any]) -> None:
         write2(out, item)
 
 
+def _write_members2(out: list[bytes], members: Members) -> None:
+    _write_list2(out, members.items)
+
+
 def _write_pairs2(out: list[bytes], pairs: Pairs) -> None:
     out.append(b"*%d\r\n" % (2 * len(pairs.items)))
     for first, second in pairs.items:
@@ -206,6 +211,12 @@ def _write_set3(out: list[bytes], items: set[Any]) -> None:
         write3(out, item)
 
 
+def _write_members3(out: list[bytes], members: Members) -> None:
+    out.append(b"~%d\r\n" % len(members.items))
+    for item in members.items:
+        write3(out, item)
+
+
 def _write_pairs3(out: list[bytes], pairs: Pairs) -> None:
     out.append(b"*%d\r\n" % len(pairs.items))
     for first, second in pairs.items:
@@ -251,6 +262,7 @@ _writers2: dict[type, Writer] = {
     list: _write_list2,
     dict: _write_dict2,
     set: _write_set2,
+    Members: _write_members2,
     Pairs: _write_pairs2,
     Push: _write_push2,
     Verbatim: _write_verbatim2,
@@ -267,6 +279,7 @@ _writers3: dict[type, Writer] = {
     list: _write_list3,
     dict: _write_dict3,
     set: _write_set3,
+    Members: _write_members3,
     Pairs: _write_pairs3,
     Push: _write_push3,
     Verbatim: _write_verbatim3,

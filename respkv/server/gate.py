@@ -8,7 +8,6 @@ state sets it, and a check here.
 from typing import TYPE_CHECKING
 
 from respkv.commands.flags import (
-    ALLOW_BUSY,
     DENYOOM,
     GATE_AUTH,
     GATE_DISK,
@@ -19,16 +18,20 @@ from respkv.commands.flags import (
     GATE_PAUSED,
     GATE_SILENT,
     GATE_SUBSCRIBED,
+    GATE_UNTOUCHING,
     LOADING,
     NO_MULTI,
+    PROTECTED,
     SKIP_SLOWLOG,
     UNQUEUED,
     WRITE,
 )
 from respkv.commands.spec import COMMANDS, Spec
 from respkv.engine.clock import steady_ns
+from respkv.engine.engine import AccessRecord
+from respkv.engine.shards import Shard
 from respkv.errors import Loading, ReplyError, WrongArity
-from respkv.reply import QUEUED
+from respkv.reply import QUEUED, Block
 
 if TYPE_CHECKING:
     from respkv.server.session import Session
@@ -42,6 +45,27 @@ _QUOTED_MAX = 128
 
 class Rejected(ReplyError):
     """A command that was not run: counted as rejected, and fatal for the transaction that it was meant for."""
+
+
+class Untouching(AccessRecord):
+    """The access record for a session with CLIENT NO-TOUCH: to use a key leaves no mark, all else is as ever."""
+
+    def __init__(self, record: AccessRecord) -> None:
+        super().__init__()
+        self.record = record
+        self.kind = record.kind
+
+    def begin(self, shard: Shard, key: bytes) -> None:
+        """Note that `key` is new."""
+        self.record.begin(shard, key)
+
+    def idle_ms(self, shard: Shard, key: bytes) -> int:
+        """How long ago `key` was used."""
+        return self.record.idle_ms(shard, key)
+
+    def frequency(self, shard: Shard, key: bytes) -> int:
+        """The counter of uses of `key`."""
+        return self.record.frequency(shard, key)
 
 
 def run_unusual(session: "Session", argv: list[bytes]) -> None:
@@ -72,8 +96,8 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
             session.queue_failed = True
         session.write_error(error)
         return
-    run(session, spec, argv)
     session.last_spec = spec
+    run(session, spec, argv)
 
 
 def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
@@ -83,6 +107,9 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     spec.calls += 1
     started_ns = steady_ns()
     db = session.db
+    access = engine.access
+    if session.gate & GATE_UNTOUCHING and spec.name != b"touch":
+        engine.access = Untouching(access)
     try:
         reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
     except ReplyError as error:
@@ -93,9 +120,16 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     else:
         if engine.dirty:
             engine.commit(db, argv)
-        session.write(reply)
+        if type(reply) is Block:
+            server.block(session, reply)
+        else:
+            session.write(reply)
+    if type(engine.access) is Untouching:
+        engine.access = access
     elapsed_ns = steady_ns() - started_ns
     spec.nanoseconds += elapsed_ns
+    if server.tracks_latency:
+        spec.record(elapsed_ns)
     if elapsed_ns >= server.slow_ns and not spec.flags & SKIP_SLOWLOG:
         server.note_slow(session, spec, argv, elapsed_ns)
 
@@ -109,10 +143,12 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
             raise ReplyError(_unknown(argv))
         if len(session.names) < SPELLINGS_MAX:
             session.names[name] = spec
-    if spec.handler is None and len(argv) > 1:
+    if spec.subcommands and len(argv) > 1:
         subcommand = spec.subcommands.get(argv[1].lower())
         if subcommand is None:
-            raise ReplyError(b"ERR unknown subcommand '%b'. Try %b HELP." % (argv[1][:_QUOTED_MAX], spec.name.upper()))
+            raise ReplyError(
+                b"ERR unknown subcommand '%b'. Try %b HELP." % (_quoted(argv[1], _QUOTED_MAX), spec.name.upper())
+            )
         spec = subcommand
     return spec
 
@@ -122,18 +158,25 @@ def _unknown(argv: list[bytes]) -> bytes:
     for argument in argv[1:]:
         if len(quoted) >= _QUOTED_MAX:
             break
-        quoted += b"'%b' " % argument[: _QUOTED_MAX - len(quoted)]
-    return b"ERR unknown command '%b', with args beginning with: %b" % (argv[0][:_QUOTED_MAX], quoted)
+        quoted += b"'%b' " % _quoted(argument, _QUOTED_MAX - len(quoted))
+    return b"ERR unknown command '%b', with args beginning with: %b" % (_quoted(argv[0], _QUOTED_MAX), quoted)
+
+
+def _quoted(text: bytes, most: int) -> bytes:
+    """What an error message shows of `text`: up to the first zero byte, as C does."""
+    return text[:most].partition(b"\0")[0]
 
 
 def _check(session: "Session", spec: Spec) -> None:
     """Raise the reason, if any, why `spec` must not run now."""
     reasons = session.gate & spec.mask
+    server = session.server
+    if spec.flags & PROTECTED:
+        server.check_protected(session, spec)
     if reasons & GATE_AUTH:
         raise ReplyError(b"NOAUTH Authentication required.")
     if reasons & GATE_MULTI and spec.flags & NO_MULTI:
         raise ReplyError(b"ERR Command not allowed inside a transaction")
-    server = session.server
     if session.gate & GATE_MEMORY and _may_grow(session, spec) and not server.make_room():
         raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
     if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or is_queued(session, spec, WRITE)):
@@ -188,7 +231,7 @@ def _must_wait(session: "Session", spec: Spec, argv: list[bytes]) -> bool:
     reasons = session.gate & (GATE_PAUSED | GATE_LOCKS)
     if not reasons:
         return False
-    if reasons & GATE_PAUSED and not spec.flags & ALLOW_BUSY and server.is_paused_for(session, spec):
+    if reasons & GATE_PAUSED and server.is_paused_for(session, spec):
         session.park("paused", argv)
         return True
     if reasons & GATE_LOCKS and not (session.gate & GATE_MULTI and not spec.flags & UNQUEUED):
@@ -210,14 +253,18 @@ def _queue(session: "Session", spec: Spec, argv: list[bytes]) -> None:
 
 def _run_silently(session: "Session", argv: list[bytes]) -> None:
     """Run `argv` and leave its reply out, unless it is the CLIENT REPLY that ends the silence."""
-    mode = session.reply_mode
+    before = session.reply_mode
     length = len(session.out)
     session.set_gate(GATE_SILENT, False)
+    if before == "skip":
+        session.reply_mode = "skipping"
     run_unusual(session, argv)
-    if session.reply_mode == "on" and mode == "off":
+    if session.reply_mode == "on":
         return
     del session.out[length:]
-    if mode == "skip" and session.reply_mode == "skip":
+    if session.parked and session.block is None:
+        session.reply_mode = before
+    elif session.reply_mode == "skipping" and not session.parked:
         session.reply_mode = "on"
     if session.reply_mode != "on":
         session.set_gate(GATE_SILENT, True)

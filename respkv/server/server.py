@@ -1,41 +1,91 @@
-"""What all sessions of one server share, without sockets and files: the engine, the gate, the counters.
+"""What all sessions of one server share, without sockets and files: the engine, the gate, configuration, counters.
 
-Whoever runs the server (respkv.net) fills in what lies beyond it: how to make a session go on, how to start a
-compaction, what the log is doing.
+Whoever runs the server (respkv.net) fills in what lies beyond it: `persistence`, `facts`; drains `ready` at the end
+of each turn; and calls `tick` ten times a second, or at `next_due_ms` if that is sooner.
 """
 
+import hashlib
+import hmac
+import logging
 import os
 
+from respkv.commands.flags import FAST, GATE_AUTH, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG
 from respkv.commands.spec import Spec, exact_names
+from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
+from respkv.errors import ReplyError
+from respkv.reply import Block
+from respkv.server import log
+from respkv.server.clients import Pause, Waiting, buffered_bytes, is_local, resume_paused
+from respkv.server.config import Config
+from respkv.server.config.table import is_sensitive
+from respkv.server.latency import LatencyMonitor
+from respkv.server.persistence import Persistence
 from respkv.server.session import Session
+from respkv.server.slowlog import SlowLog
+from respkv.server.stats import Stats
 
-ERROR_KINDS_MAX = 128
-"""How many different error codes INFO errorstats counts; scripts can make up codes."""
+logger = logging.getLogger(__name__)
+
+NEVER_NS = 1 << 62
+
+TIMED_BELOW_US = 1000
+"""With a slow log threshold up to this, each command is timed by itself; above, only those that may well be slow, or
+that come alone."""
+
+REDACTED = b"(redacted)"
+
+
+class Facts:
+    """What only the network and the process know, for INFO."""
+
+    def __init__(self) -> None:
+        self.multiplexing = ""
+        self.listeners: list[str] = []
+        self.started_ms = 0
 
 
 class Server:
     """The state behind all sessions."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, config: Config | None = None) -> None:
         self.engine = engine
+        self.config = Config() if config is None else config
         self.names: dict[bytes, Spec] = exact_names()
         self.sessions: dict[int, Session] = {}
         self.gate = 0
-        self.bulk_max_bytes = 512 * 1024 * 1024
-        # What a client may have sent that is not yet run: pieces of a request, and its queue in MULTI.
-        self.query_max_bytes = 1024 * 1024 * 1024
+        self.stats = Stats()
+        self.latency = LatencyMonitor()
+        self.slowlog = SlowLog()
+        self.persistence = Persistence()
+        self.facts = Facts()
+        self.facts.started_ms = engine.now_ms
+        self.pause = Pause()
+        self.waiting = Waiting()
         self.run_id = os.urandom(20).hex()
-        self.errors: dict[bytes, int] = {}
-        self.slow_ns = 10_000_000
+        self.replication_id = os.urandom(20).hex()
+        # Whether keys whose time has come are deleted before somebody asks for them; DEBUG turns it off.
+        self.expires_actively = True
         self.last_session_number = 0
         # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
         # ones. Whoever owns the connections drains it at the end of each turn.
         self.ready: list[Session] = []
+        # Copies of configuration for paths on which a look at `config` would cost too much.
+        self.bulk_max_bytes = 0
+        # What a client may have sent that is not yet run: pieces of a request, and its queue in MULTI.
+        self.query_max_bytes = 0
+        self.tracks_latency = True
+        self.slow_ns = NEVER_NS
+        self._slowlog_ns = NEVER_NS
+        self._password_digest = b""
+        self._follow_config()
+
+    # Sessions
 
     def open_session(self, address: str, local_address: str) -> Session:
         """A session for a new connection."""
         self.last_session_number += 1
+        self.stats.connections += 1
         session = Session(self, self.last_session_number, address, local_address)
         self.sessions[session.number] = session
         return session
@@ -51,6 +101,48 @@ class Server:
         for session in self.sessions.values():
             session.set_gate(bit, on)
 
+    # Time
+
+    def tick(self) -> None:
+        """What is due: waiting that ends, a pause that is over, samples. `engine.now_ms` is current."""
+        now_ms = self.engine.now_ms
+        if self.pause.until_ms and self.pause.until_ms <= now_ms:
+            self.unpause()
+        for session, block in self.waiting.take_due(now_ms):
+            session.unblock(block.at_deadline)
+        self.stats.sample(steady_ns())
+        self.stats.peak_memory_bytes = max(self.stats.peak_memory_bytes, self.used_memory_bytes())
+
+    def next_due_ms(self) -> int:
+        """When `tick` has something to do that must not be late (unix ms); 0 for never."""
+        moments = [moment for moment in (self.pause.until_ms, self.waiting.next_deadline_ms()) if moment]
+        return min(moments, default=0)
+
+    def block(self, session: Session, block: Block) -> None:
+        """The command that `session` runs waits."""
+        session.wait_for(block)
+        self.waiting.add(session, block)
+
+    def start_pause(self, until_ms: int, *, holds_reads: bool) -> None:
+        """Hold commands back until `until_ms`: writes, or all."""
+        self.pause.begin(until_ms, holds_reads=holds_reads)
+        self.set_gate(GATE_PAUSED, True)
+
+    def unpause(self) -> None:
+        """Let everyone go on."""
+        self.pause.end()
+        self.set_gate(GATE_PAUSED, False)
+        resume_paused(iter(self.sessions.values()))
+
+    def is_paused_for(self, session: Session, spec: Spec) -> bool:
+        """Whether CLIENT PAUSE holds this command back."""
+        if self.pause.until_ms <= self.engine.now_ms:
+            self.unpause()
+            return False
+        return self.pause.holds(session, spec)
+
+    # Commands
+
     def forget_command(self) -> None:
         """A command ended by an unexpected exception: what it changed is propagated no further."""
         self.engine.dirty = 0
@@ -58,24 +150,140 @@ class Server:
 
     def count_error(self, code: bytes) -> None:
         """Count an error reply for INFO errorstats."""
-        if code in self.errors or len(self.errors) < ERROR_KINDS_MAX:
-            self.errors[code] = self.errors.get(code, 0) + 1
+        self.stats.count_error(code)
 
     def note_slow(self, session: Session, spec: Spec, argv: list[bytes], elapsed_ns: int) -> None:
         """A command took `slow_ns` or longer."""
+        now_s = self.engine.now_ms // 1000
+        self.latency.note(b"fast-command" if spec.flags & FAST else b"command", elapsed_ns // 1_000_000, now_s)
+        if elapsed_ns >= self._slowlog_ns and not spec.flags & SKIP_SLOWLOG:
+            address = session.address.encode("utf-8", "surrogateescape")
+            self.slowlog.add(now_s, elapsed_ns // 1000, redacted(spec, argv), address, session.name)
+
+    def check_protected(self, session: Session, spec: Spec) -> None:
+        """Raises ReplyError if `enable-debug-command` keeps `session` from DEBUG."""
+        allowed = self.config.enable_debug_command
+        if allowed == "no" or (allowed == "local" and not is_local(session)):
+            name = spec.name.partition(b"|")[0]
+            raise ReplyError(
+                b'ERR %b command not allowed. If the enable-%b-command option is set to "local", you can run it from'
+                b" a local connection, otherwise you need to set this option in the configuration file, and then"
+                b" restart the server." % (name.upper(), name)
+            )
 
     def make_room(self) -> bool:
         """Evict until used memory is at most maxmemory; whether it is."""
         return True
 
-    def disk_error(self) -> bytes:
-        """The MISCONF error while the log cannot be written."""
-        return b"MISCONF Errors writing to the AOF file"
+    def data_bytes(self) -> int:
+        """What keys and values take."""
+        return sum(db.payload_bytes for db in self.engine.databases)
 
-    def is_paused_for(self, session: Session, spec: Spec) -> bool:
-        """Whether CLIENT PAUSE holds this command back."""
-        return False
+    def client_bytes(self) -> int:
+        """What connections and their buffers take. O(clients)."""
+        return sum(map(buffered_bytes, self.sessions.values()))
+
+    def used_memory_bytes(self) -> int:
+        """What data and clients take. O(clients)."""
+        return self.data_bytes() + self.client_bytes()
+
+    def disk_error(self) -> bytes:
+        """The MISCONF error while the log, or a snapshot, cannot be written."""
+        if self.persistence.write_error or self.persistence.last_save_ok:
+            return b"MISCONF Errors writing to the AOF file: %b" % self.persistence.write_error.encode()
+        return (
+            b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk."
+            b" Commands that may modify the data set are disabled, because this instance is configured to report"
+            b" errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the"
+            b" Redis logs for details about the RDB error."
+        )
 
     def wait_for_locks(self, session: Session, spec: Spec, argv: list[bytes]) -> bool:
         """Park the session if one of its keys is locked by another; whether it was."""
         return False
+
+    # Passwords
+
+    def needs_password(self) -> bool:
+        """Whether a new client must authenticate."""
+        return self.gate & GATE_AUTH != 0
+
+    def is_password(self, user: bytes, password: bytes) -> bool:
+        """Whether `user` may go by `password`. Takes the same time for every wrong one."""
+        given = hashlib.sha256(password).digest()
+        is_right = hmac.compare_digest(given, self._password_digest) or not self.needs_password()
+        if user == b"default" and is_right:
+            return True
+        self.stats.denied_auths += 1
+        log.verbose(logger, "wrong password", user=user[:64])
+        return False
+
+    # Configuration
+
+    def _follow_config(self) -> None:
+        """Take over what the configuration says now, and what CONFIG SET changes later."""
+        config = self.config
+        for names, follow in (
+            (("requirepass",), self._follow_password),
+            (("proto-max-bulk-len", "client-query-buffer-limit"), self._follow_request_limits),
+            (("maxmemory",), self._follow_memory),
+            (("latency-tracking",), self._follow_latency_tracking),
+            (("loglevel",), self._follow_log_level),
+            (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), self._follow_thresholds),
+        ):
+            config.subscribe(names, follow)
+            if names != ("loglevel",):  # nobody's logging changes because a server was made
+                follow()
+
+    def _follow_password(self) -> None:
+        password = self.config.requirepass
+        self._password_digest = hashlib.sha256(password).digest()
+        # Who is connected without a password stays.
+        if password:
+            self.gate |= GATE_AUTH
+        else:
+            self.gate &= ~GATE_AUTH
+            for session in self.sessions.values():
+                session.authenticate(b"default")
+
+    def _follow_request_limits(self) -> None:
+        self.bulk_max_bytes = self.config.proto_max_bulk_len
+        self.query_max_bytes = self.config.client_query_buffer_limit
+        for session in self.sessions.values():
+            session.reader.bulk_max_bytes = self.bulk_max_bytes
+
+    def _follow_memory(self) -> None:
+        self.set_gate(GATE_MEMORY, self.config.maxmemory > 0)
+
+    def _follow_latency_tracking(self) -> None:
+        self.tracks_latency = self.config.latency_tracking
+
+    def _follow_log_level(self) -> None:
+        log.set_level(self.config.loglevel)
+
+    def _follow_thresholds(self) -> None:
+        config = self.config
+        slower_than_us = config.slowlog_log_slower_than
+        self._slowlog_ns = slower_than_us * 1000 if slower_than_us >= 0 else NEVER_NS
+        self.slowlog.resize(config.slowlog_max_len)
+        self.latency.threshold_ms = config.latency_monitor_threshold
+        spike_ns = self.latency.threshold_ms * 1_000_000 if self.latency.threshold_ms else NEVER_NS
+        self.slow_ns = min(self._slowlog_ns, spike_ns)
+        self.set_gate(GATE_TIMED, spike_ns < NEVER_NS or 0 <= slower_than_us <= TIMED_BELOW_US)
+
+
+def redacted(spec: Spec, argv: list[bytes]) -> list[bytes]:
+    """`argv` as logs may show it: without passwords."""
+    if spec.name == b"auth":
+        return [argv[0], *[REDACTED] * (len(argv) - 1)]
+    shown = argv.copy()
+    if spec.name == b"hello":
+        for at in range(2, len(argv) - 2):
+            if argv[at].lower() == b"auth":
+                shown[at + 1] = shown[at + 2] = REDACTED
+                break
+    elif spec.name == b"config|set":
+        for at in range(2, len(argv) - 1, 2):
+            if is_sensitive(argv[at]):
+                shown[at + 1] = REDACTED
+    return shown

@@ -11,16 +11,17 @@ Rule 3: an error of one client's command ends there.
 
 from typing import TYPE_CHECKING, Any
 
-from respkv.commands.flags import GATE_ALWAYS, GATE_AUTH, GATE_MULTI, GATE_SILENT, GATE_SUBSCRIBED
+from respkv.commands.flags import GATE_ALWAYS, GATE_AUTH, GATE_MULTI, GATE_SILENT, GATE_SUBSCRIBED, GATE_UNTOUCHING
 from respkv.commands.spec import Spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, Watcher
 from respkv.errors import ReplyError
-from respkv.reply import OK
+from respkv.reply import OK, Block
 from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
 from respkv.server.gate import run_unusual
+from respkv.server.stats import Stats
 
 if TYPE_CHECKING:
     from respkv.server.server import Server
@@ -38,6 +39,7 @@ class Session:
         self.server = server
         self.engine: Engine = server.engine
         self.names: dict[bytes, Spec] = server.names
+        self.stats: Stats = server.stats
         self.number = number
         self.address = address
         self.local_address = local_address
@@ -52,19 +54,24 @@ class Session:
         self.out: list[bytes] = []
         # The batch that must be durable before the output may leave; 0 for none.
         self.wait_lsn = 0
-        # Set to let the connection end: after the output is sent, or at once.
+        # Set to let the connection end after the output is sent; with `killed` at once.
         self.closing = False
+        self.killed = False
         self.closed = False
         # Requests that wait until the session goes on; it is parked while `parked` says why.
         self.parked = ""
         self.backlog: list[list[bytes]] = []
+        # What a command that waits waits for, while `parked` is "blocked".
+        self.block: Block | None = None
+        # Set while EXEC runs: its commands answer at once, they cannot wait.
+        self.executing = False
         # MULTI: the commands queued, and whether one was refused.
         self.queue: list[tuple[Spec, list[bytes]]] = []
         self.queue_bytes = 0
         self.queue_failed = False
         self.watcher = Watcher()
         self.watching: set[tuple[Keyspace, bytes]] = set()
-        # CLIENT REPLY: "on", "off", or "skip" while the next reply is left out.
+        # CLIENT REPLY: "on", "off", "skip" while the next reply is to be left out, "skipping" while it is.
         self.reply_mode = "on"
         self.no_evict = False
         self.no_touch = False
@@ -74,8 +81,9 @@ class Session:
         self.commands = 0
         self.bytes_in = 0
         self.bytes_out = 0
-        # What the connection holds back for a client that does not read; kept by whoever sends.
+        # What the connection holds back for a client that does not read, and its descriptor; kept by whoever sends.
         self.unsent_bytes = 0
+        self.fd = -1
         if server.gate & GATE_AUTH:
             self.reader.guarded = True
 
@@ -83,7 +91,11 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Run all requests that `data` completes; their replies are in the output then."""
+        if self.closing:
+            return
         self.bytes_in += len(data)
+        self.stats.input_bytes += len(data)
+        self.stats.reads += 1
         engine = self.engine
         engine.waits_for = 0
         self.active_ms = engine.now_ms
@@ -130,6 +142,8 @@ class Session:
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         self.bytes_out += len(data)
+        self.stats.output_bytes += len(data)
+        self.stats.writes += 1
         return data
 
     # For commands on sessions and the gate
@@ -139,6 +153,34 @@ class Session:
         self.parked = why
         self.backlog.insert(0, argv)
 
+    def wait_for(self, block: Block) -> None:
+        """Stop behind the command that runs, whose reply comes by `unblock`."""
+        self.parked = "blocked"
+        self.block = block
+
+    def unblock(self, reply: Any) -> None:
+        """Answer the command that waits, and go on."""
+        self.block = None
+        if self.reply_mode == "skipping":
+            self.reply_mode = "on"
+            self.set_gate(GATE_SILENT, False)
+        elif self.reply_mode == "on":
+            if isinstance(reply, ReplyError):
+                self.write_error(reply)
+            else:
+                self.write(reply)
+        self.server.ready.append(self)
+
+    def kill(self) -> None:
+        """End the connection as soon as possible, whatever it was about to do or say."""
+        self.closing = True
+        self.killed = True
+        self.parked = ""
+        self.block = None
+        self.backlog = []
+        self.out.clear()
+        self.server.ready.append(self)
+
     def select(self, index: int) -> None:
         """Work on database `index` from now on. Raises nothing: the caller checked it."""
         self.db = self.engine.databases[index]
@@ -146,6 +188,10 @@ class Session:
     def set_gate(self, bit: int, on: bool) -> None:
         """Set or clear a reason to look closer."""
         self.gate = self.gate | bit if on else self.gate & ~bit
+
+    def is_authenticated(self) -> bool:
+        """Whether the client may do more than authenticate."""
+        return self.gate & GATE_AUTH == 0
 
     def authenticate(self, user: bytes) -> None:
         """The client has proven to be `user`."""
@@ -208,7 +254,7 @@ class Session:
         self.reply_mode = "on"
         self.no_evict = False
         self.no_touch = False
-        self.set_gate(GATE_SILENT | GATE_SUBSCRIBED, False)
+        self.set_gate(GATE_SILENT | GATE_SUBSCRIBED | GATE_UNTOUCHING, False)
         self.user = b"default"
         if self.server.gate & GATE_AUTH:
             self.set_gate(GATE_AUTH, True)
@@ -218,6 +264,7 @@ class Session:
         """The connection has ended: let go of all that others hold for this session."""
         self.closed = True
         self.closing = True
+        self.block = None
         self.queue = []
         self.backlog = []
         self.unwatch()
@@ -233,18 +280,24 @@ class Session:
         spec: Spec | None = None
         started_ns = steady_ns()
         total = len(requests)
+        unusual = 0
         if total > 2:
             db.warm(requests)
         for at in range(total):
             argv = requests[at]
             spec = names.get(argv[0])
             if spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most:
+                spec = None
+                unusual += 1
+                # It is timed by itself: leave its time out of what the others share.
+                begun_ns = steady_ns()
                 run_unusual(self, argv)
                 if self.closing:
                     return
                 if self.parked:
                     self.backlog.extend(requests[at + 1 :])
                     return
+                started_ns += steady_ns() - begun_ns
                 db = self.db
                 gate = self.gate
                 continue
@@ -275,15 +328,27 @@ class Session:
         self.commands += total
         if spec is not None:
             self.last_spec = spec
-            # One clock reading for all: dispatch is what makes these commands fast.
-            share_ns = (steady_ns() - started_ns) // total
-            if total == 1:
-                spec.nanoseconds += share_ns
-            else:
-                for argv in requests:
-                    spec = names.get(argv[0])
-                    if spec is not None:
-                        spec.nanoseconds += share_ns
+        if unusual < total:
+            self._share_time(requests, (steady_ns() - started_ns) // (total - unusual), unusual)
+
+    def _share_time(self, requests: list[list[bytes]], share_ns: int, unusual: int) -> None:
+        """Account `share_ns` to each everyday command: one clock reading for all is what makes these fast."""
+        names = self.names
+        if len(requests) == 1:
+            argv = requests[0]
+            spec = names[argv[0]]
+            spec.nanoseconds += share_ns
+            server = self.server
+            if server.tracks_latency:
+                spec.record(share_ns)
+            if share_ns >= server.slow_ns:
+                server.note_slow(self, spec, argv, share_ns)
+            return
+        always = GATE_ALWAYS if unusual else 0
+        for argv in requests:
+            found = names.get(argv[0])
+            if found is not None and not found.mask & always:
+                found.nanoseconds += share_ns
 
     def _log_verbatim(self, data: bytes, requests: list[list[bytes]], first_effect: int) -> None:
         """Where just these requests became effects, one for one, let the log have their bytes as they came.

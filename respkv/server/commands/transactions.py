@@ -63,8 +63,12 @@ def exec_(session: Session, argv: list[bytes]) -> Reply:
     first_effect = len(engine.effects)
     if session.reply_mode != "off":
         session.out.append(array_header(len(queue)))
-    for spec, queued in queue:
-        _run_queued(session, spec, queued)
+    session.executing = True
+    try:
+        for spec, queued in queue:
+            _run_queued(session, spec, queued)
+    finally:
+        session.executing = False
     engine.frame(first_effect)
     return NO_REPLY
 

@@ -1,0 +1,181 @@
+"""The sessions of a server as CLIENT sees them: what kind each is, its line in CLIENT LIST, pauses, waiting."""
+
+import heapq
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from respkv.commands.flags import GATE_MULTI, GATE_PAUSED, GATE_SUBSCRIBED, MAY_REPLICATE, WRITE
+from respkv.commands.spec import Spec
+from respkv.errors import ReplyError
+from respkv.reply import Block
+from respkv.server.gate import is_queued
+
+if TYPE_CHECKING:
+    from respkv.server.session import Session
+
+SESSION_BYTES = 3000
+"""About what a connection takes when nothing is buffered for it: session, reader, socket and their dicts."""
+
+TYPES = {
+    b"normal": b"normal",
+    b"master": b"master",
+    b"slave": b"replica",
+    b"replica": b"replica",
+    b"pubsub": b"pubsub",
+}
+"""The kinds of client by all names that CLIENT KILL and CLIENT LIST take."""
+
+
+def parse_type(word: bytes) -> bytes:
+    """A kind of client by its name in any case. Raises ReplyError."""
+    kind = TYPES.get(word.lower())
+    if kind is None:
+        raise ReplyError(b"ERR Unknown client type '%b'" % word)
+    return kind
+
+
+def type_of(session: "Session") -> bytes:
+    """The kind that `session` is of."""
+    return b"pubsub" if session.gate & GATE_SUBSCRIBED else b"normal"
+
+
+def is_local(session: "Session") -> bool:
+    """Whether the client is on this machine, as far as its address tells."""
+    host = session.address.rpartition(":")[0]
+    return host.startswith(("127.", "/")) or host in ("::1", "[::1]") or is_unix(session)
+
+
+def is_unix(session: "Session") -> bool:
+    """Whether the client came by a Unix socket."""
+    return session.address.endswith(":0")
+
+
+def buffered_bytes(session: "Session") -> int:
+    """What is held in memory for `session` just now, estimated."""
+    return SESSION_BYTES + session.reader.pending_bytes() + session.queue_bytes + output_bytes(session)
+
+
+def output_bytes(session: "Session") -> int:
+    """Output that has not left yet."""
+    return session.unsent_bytes + sum(map(len, session.out))
+
+
+def describe(session: "Session") -> bytes:
+    """The line of CLIENT LIST and CLIENT INFO, with the fields of 7.4."""
+    now_ms = session.engine.now_ms
+    reader = session.reader
+    waiting = len(session.backlog[0]) if session.backlog else 0
+    fields: dict[str, object] = {
+        "id": session.number,
+        "addr": session.address,
+        "laddr": session.local_address,
+        "fd": session.fd,
+        "name": session.name.decode("latin-1"),
+        "age": max(0, now_ms - session.created_ms) // 1000,
+        "idle": max(0, now_ms - session.active_ms) // 1000,
+        "flags": _flags(session),
+        "db": session.db.index,
+        "sub": 0,
+        "psub": 0,
+        "ssub": 0,
+        "multi": len(session.queue) if session.gate & GATE_MULTI else -1,
+        "watch": len(session.watching),
+        "qbuf": reader.pending_bytes(),
+        "qbuf-free": 0,
+        "argv-mem": sum(map(len, session.backlog[0])) if waiting else 0,
+        "multi-mem": session.queue_bytes,
+        "rbs": 0,
+        "rbp": 0,
+        "obl": sum(map(len, session.out)),
+        "oll": 1 if session.unsent_bytes else 0,
+        "omem": session.unsent_bytes,
+        "tot-mem": buffered_bytes(session),
+        "events": "rw" if session.unsent_bytes else "r",
+        "cmd": session.last_spec.name.decode() if session.last_spec is not None else "NULL",
+        "user": session.user.decode("latin-1"),
+        "redir": -1,
+        "resp": session.protocol,
+        "lib-name": session.lib_name.decode("latin-1"),
+        "lib-ver": session.lib_version.decode("latin-1"),
+    }
+    return " ".join(f"{name}={value}" for name, value in fields.items()).encode("latin-1", "replace")
+
+
+def _flags(session: "Session") -> str:
+    reasons = (
+        (session.gate & GATE_SUBSCRIBED, "P"),
+        (session.gate & GATE_MULTI or session.executing, "x"),
+        (session.parked, "b"),
+        (session.watcher.touched, "d"),
+        (session.closing and not session.killed, "c"),
+        (session.killed, "A"),
+        (is_unix(session), "U"),
+        (session.no_evict, "e"),
+        (session.no_touch, "T"),
+    )
+    return "".join(letter for holds, letter in reasons if holds) or "N"
+
+
+class Pause:
+    """CLIENT PAUSE: which commands wait, and until when (unix ms; 0 while nothing is paused)."""
+
+    def __init__(self) -> None:
+        self.until_ms = 0
+        self.holds_reads = False
+
+    def begin(self, until_ms: int, *, holds_reads: bool) -> None:
+        """Hold writes back until `until_ms`, and reads too if asked; a pause that is on is only made stronger."""
+        self.holds_reads = holds_reads or (self.holds_reads and self.until_ms > 0)
+        self.until_ms = max(self.until_ms, until_ms)
+
+    def end(self) -> None:
+        """Hold nothing back."""
+        self.until_ms = 0
+        self.holds_reads = False
+
+    def holds(self, session: "Session", spec: Spec) -> bool:
+        """Whether the command must wait."""
+        if self.holds_reads or spec.flags & (WRITE | MAY_REPLICATE):
+            return True
+        return is_queued(session, spec, WRITE | MAY_REPLICATE)
+
+
+class Waiting:
+    """Sessions whose command waits until a point in time, ordered by that. Those unblocked before stay in here."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Session, Block]] = []
+
+    def add(self, session: "Session", block: Block) -> None:
+        """Remember that `session` waits; forever if there is no deadline."""
+        if block.deadline_ms:
+            heapq.heappush(self._heap, (block.deadline_ms, session.number, session, block))
+
+    def next_deadline_ms(self) -> int:
+        """The next point in time at which somebody's waiting ends; 0 for none."""
+        while self._heap and self._is_stale(self._heap[0][2], self._heap[0][3]):
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else 0
+
+    def take_due(self, now_ms: int) -> Iterator[tuple["Session", Block]]:
+        """Those whose deadline has come."""
+        while self._heap and self._heap[0][0] <= now_ms:
+            _, _, session, block = heapq.heappop(self._heap)
+            if not self._is_stale(session, block):
+                yield session, block
+
+    def __len__(self) -> int:
+        return sum(not self._is_stale(session, block) for _, _, session, block in self._heap)
+
+    def _is_stale(self, session: "Session", block: Block) -> bool:
+        return session.block is not block or session.closed
+
+
+def resume_paused(sessions: Iterator["Session"]) -> None:
+    """Let go on whoever a pause has parked."""
+    for session in sessions:
+        if session.parked == "paused":
+            session.server.ready.append(session)
+
+
+__all__ = ["GATE_PAUSED", "Pause", "Waiting", "describe", "parse_type", "resume_paused", "type_of"]
