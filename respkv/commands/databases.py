@@ -10,7 +10,14 @@ from respkv.reply import OK, Reply
 command = CommandGroup("server", __name__)
 
 
-@command("DBSIZE", READONLY | FAST, acl="+keyspace", since="1.0.0", cost="O(shards)")
+@command(
+    "DBSIZE",
+    READONLY | FAST,
+    acl="+keyspace",
+    since="1.0.0",
+    cost="O(shards)",
+    tips="request_policy:all_shards response_policy:agg_sum",
+)
 def dbsize(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many keys the database has, expired ones that nobody met yet included."""
     db.engine.wait_for_all()
@@ -24,6 +31,7 @@ def dbsize(db: Keyspace, argv: list[bytes]) -> Reply:
     arity=-1,
     since="1.0.0",
     cost="O(shards), and O(n) later in slices",
+    tips="request_policy:all_shards response_policy:all_succeeded",
 )
 def flushdb(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete all keys of the database."""
@@ -40,6 +48,7 @@ def flushdb(db: Keyspace, argv: list[bytes]) -> Reply:
     arity=-1,
     since="1.0.0",
     cost="O(shards), and O(n) later in slices",
+    tips="request_policy:all_shards response_policy:all_succeeded",
 )
 def flushall(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete all keys of all databases."""

@@ -104,14 +104,14 @@ def _hold(conditions: int, now_at_ms: int, at_ms: int) -> bool:
     return not (conditions & _LT and has_expiry and at_ms >= now_at_ms)
 
 
-@command("TTL key", READONLY | FAST, since="1.0.0", cost="O(1)")
+@command("TTL key", READONLY | FAST, since="1.0.0", cost="O(1)", tips="nondeterministic_output")
 def ttl(db: Keyspace, argv: list[bytes]) -> Reply:
     """The seconds until a key ends; -1 if it does not, -2 if there is no key."""
     at_ms = _expiry_or_status(db, argv[1])
     return at_ms if at_ms < 0 else (at_ms - db.engine.now_ms + 500) // 1000
 
 
-@command("PTTL key", READONLY | FAST, since="2.6.0", cost="O(1)")
+@command("PTTL key", READONLY | FAST, since="2.6.0", cost="O(1)", tips="nondeterministic_output")
 def pttl(db: Keyspace, argv: list[bytes]) -> Reply:
     """The milliseconds until a key ends; -1 if it does not, -2 if there is no key."""
     at_ms = _expiry_or_status(db, argv[1])

@@ -25,7 +25,14 @@ class SameObject(ReplyError):
         super().__init__(b"ERR source and destination objects are the same")
 
 
-@command("DEL key [key ...]", WRITE, keys="RM DELETE", since="1.0.0", cost="O(n), n = keys given")
+@command(
+    "DEL key [key ...]",
+    WRITE,
+    keys="RM DELETE",
+    since="1.0.0",
+    cost="O(n), n = keys given",
+    tips="request_policy:multi_shard response_policy:agg_sum",
+)
 def del_(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete keys; the number that were there."""
     removed = 0
@@ -35,13 +42,27 @@ def del_(db: Keyspace, argv: list[bytes]) -> Reply:
     return removed
 
 
-@command("UNLINK key [key ...]", WRITE | FAST, keys="RM DELETE", since="4.0.0", cost="O(n), n = keys given")
+@command(
+    "UNLINK key [key ...]",
+    WRITE | FAST,
+    keys="RM DELETE",
+    since="4.0.0",
+    cost="O(n), n = keys given",
+    tips="request_policy:multi_shard response_policy:agg_sum",
+)
 def unlink(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete keys, as DEL does; the number that were there."""
     return del_(db, argv)
 
 
-@command("EXISTS key [key ...]", READONLY | FAST, keys="RO", since="1.0.0", cost="O(n), n = keys given")
+@command(
+    "EXISTS key [key ...]",
+    READONLY | FAST,
+    keys="RO",
+    since="1.0.0",
+    cost="O(n), n = keys given",
+    tips="request_policy:multi_shard response_policy:agg_sum",
+)
 def exists(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many of the keys exist; one given twice counts twice."""
     found = 0
@@ -51,7 +72,14 @@ def exists(db: Keyspace, argv: list[bytes]) -> Reply:
     return found
 
 
-@command("TOUCH key [key ...]", READONLY | FAST, keys="RO", since="3.2.1", cost="O(n), n = keys given")
+@command(
+    "TOUCH key [key ...]",
+    READONLY | FAST,
+    keys="RO",
+    since="3.2.1",
+    cost="O(n), n = keys given",
+    tips="request_policy:multi_shard response_policy:agg_sum",
+)
 def touch(db: Keyspace, argv: list[bytes]) -> Reply:
     """Count as a use of the keys; the number that exist."""
     found = 0
@@ -157,7 +185,13 @@ def _place(db: Keyspace, key: bytes, target: Keyspace, new_key: bytes, value: ob
         target.expire(new_key, at_ms)
 
 
-@command("RANDOMKEY", READONLY, since="1.0.0", cost="O(n / shards), n = keys of the database")
+@command(
+    "RANDOMKEY",
+    READONLY,
+    since="1.0.0",
+    cost="O(n / shards), n = keys of the database",
+    tips="request_policy:all_shards response_policy:special nondeterministic_output",
+)
 def randomkey(db: Keyspace, argv: list[bytes]) -> Reply:
     """The name of some key, or nil if there is none."""
     db.engine.wait_for_all()
@@ -165,7 +199,12 @@ def randomkey(db: Keyspace, argv: list[bytes]) -> Reply:
 
 
 @command(
-    "KEYS pattern:pattern", READONLY | TIMED, acl="+dangerous", since="1.0.0", cost="O(n), n = keys of the database"
+    "KEYS pattern:pattern",
+    READONLY | TIMED,
+    acl="+dangerous",
+    since="1.0.0",
+    cost="O(n), n = keys of the database",
+    tips="request_policy:all_shards nondeterministic_output_order",
 )
 def keys(db: Keyspace, argv: list[bytes]) -> Reply:
     """The names of all keys that match a glob pattern."""
@@ -188,6 +227,7 @@ def keys(db: Keyspace, argv: list[bytes]) -> Reply:
     READONLY | TIMED,
     since="2.8.0",
     cost="O(count) a call, O(n) in all, n = keys of the database",
+    tips="nondeterministic_output request_policy:special response_policy:special",
 )
 def scan(db: Keyspace, argv: list[bytes]) -> Reply:
     """The next keys of an iteration over all: the cursor to go on with (0: it is done) and key names."""

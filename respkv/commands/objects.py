@@ -36,14 +36,22 @@ def encoding_of(value: object) -> bytes:
     return encoding
 
 
-@command("OBJECT ENCODING key", READONLY, keys="RO", acl="+keyspace", since="2.2.3", cost="O(1)")
+@command(
+    "OBJECT ENCODING key",
+    READONLY,
+    keys="RO",
+    acl="+keyspace",
+    since="2.2.3",
+    cost="O(1)",
+    tips="nondeterministic_output",
+)
 def encoding(db: Keyspace, argv: list[bytes]) -> Reply:
     """The name of the representation of a value, or nil."""
     value = db.look(argv[2])
     return None if value is None else encoding_of(value)
 
 
-@command("OBJECT REFCOUNT key", READONLY, keys="RO", since="2.2.3", cost="O(1)")
+@command("OBJECT REFCOUNT key", READONLY, keys="RO", since="2.2.3", cost="O(1)", tips="nondeterministic_output")
 def refcount(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many share a value, by the reference's rules, or nil."""
     value = db.look(argv[2])
@@ -54,7 +62,7 @@ def refcount(db: Keyspace, argv: list[bytes]) -> Reply:
     return 1
 
 
-@command("OBJECT IDLETIME key", READONLY, keys="RO", since="2.2.3", cost="O(1)")
+@command("OBJECT IDLETIME key", READONLY, keys="RO", since="2.2.3", cost="O(1)", tips="nondeterministic_output")
 def idletime(db: Keyspace, argv: list[bytes]) -> Reply:
     """The seconds since a key was last used, or nil.
 
@@ -69,7 +77,7 @@ def idletime(db: Keyspace, argv: list[bytes]) -> Reply:
     return db.engine.access.idle_ms(db.shard_of(argv[2]), argv[2]) // 1000
 
 
-@command("OBJECT FREQ key", READONLY, keys="RO", since="4.0.0", cost="O(1)")
+@command("OBJECT FREQ key", READONLY, keys="RO", since="4.0.0", cost="O(1)", tips="nondeterministic_output")
 def freq(db: Keyspace, argv: list[bytes]) -> Reply:
     """The logarithmic counter of a key's uses under an LFU policy, or nil."""
     if db.look(argv[2]) is None:

@@ -214,7 +214,9 @@ def _expire_after_get(db: Keyspace, key: bytes, unit: bytes, at_ms: int) -> None
         db.propagate_as([b"PEXPIREAT", key, b"%d" % at_ms])
 
 
-@command("MGET key [key ...]", READONLY | FAST, since="1.0.0", cost="O(n), n = keys given")
+@command(
+    "MGET key [key ...]", READONLY | FAST, since="1.0.0", cost="O(n), n = keys given", tips="request_policy:multi_shard"
+)
 def mget(db: Keyspace, argv: list[bytes]) -> Reply:
     """The strings at several keys: nil for what does not exist or is no string.
 
@@ -240,7 +242,12 @@ def mget(db: Keyspace, argv: list[bytes]) -> Reply:
 
 
 @command(
-    "MSET key value [key value ...]", WRITE | DENYOOM, keys="OW UPDATE", since="1.0.1", cost="O(n), n = keys given"
+    "MSET key value [key value ...]",
+    WRITE | DENYOOM,
+    keys="OW UPDATE",
+    since="1.0.1",
+    cost="O(n), n = keys given",
+    tips="request_policy:multi_shard response_policy:all_succeeded",
 )
 def mset(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give several keys a string each, all or none."""
