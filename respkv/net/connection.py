@@ -117,7 +117,8 @@ class Connection:
 
     def is_finished(self) -> bool:
         """Whether the connection can be closed: it broke, or said all that it had to before its end."""
-        return self.broken or (self.session.closing and not self.held and not self._unsent)
+        session = self.session
+        return self.broken or session.killed or (session.closing and not self.held and not self._unsent)
 
     def _keep(self, part: memoryview) -> None:
         self._unsent.append(part)

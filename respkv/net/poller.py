@@ -19,7 +19,9 @@ _PARKED = 0x2000
 
 
 class Poller(Protocol):
-    """What the pump needs of a set."""
+    """What the pump needs of a set; `name` is the system call that it is made of."""
+
+    name: str
 
     def fileno(self) -> int:
         """The set's own descriptor, readable while anything in it is ready."""
@@ -47,6 +49,8 @@ if sys.platform == "linux":
 
     class EpollPoller:
         """Linux: level-triggered."""
+
+        name = "epoll"
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
@@ -84,6 +88,8 @@ elif sys.platform != "win32":
 
     class KqueuePoller:
         """macOS and the BSDs."""
+
+        name = "kqueue"
 
         def __init__(self) -> None:
             self._kqueue = select.kqueue()

@@ -51,6 +51,10 @@ class PortableClients:
     def collect(self) -> None:
         """The sync thread has results: let go whose batch is durable."""
         self.durability.collect()
+        self.release()
+
+    def release(self) -> None:
+        """Let everyone who waits for the disk look again."""
         self._waiting.unpark_all()
 
     def close_all(self) -> None:

@@ -20,6 +20,7 @@ import respkv.server.commands.all  # noqa: F401  (both fill the table of command
 from respkv.build import BUILD
 from respkv.commands.flags import GATE_LOADING
 from respkv.engine.clock import unix_ms
+from respkv.engine.expiry import Sweeper
 from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
 from respkv.net.durability import Durability
@@ -28,6 +29,8 @@ from respkv.net.poller import make_poller
 from respkv.net.portable import PortableClients
 from respkv.net.pump import Pump
 from respkv.net.storage import Storage
+from respkv.persistence.aof import AppendLog
+from respkv.server import log as server_log
 from respkv.server.banner import banner
 from respkv.server.config import Config
 from respkv.server.server import Server
@@ -35,6 +38,9 @@ from respkv.server.server import Server
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
+
+SWEEP_US = 1000
+"""The longest that the sweeper keeps everyone else waiting."""
 
 PROGRESS_S = 2.0
 """How often a load says how far it is."""
@@ -58,6 +64,7 @@ def run(config: Config) -> int:
 
     Raises: StartupError.
     """
+    server_log.configure(config.loglevel, config.logfile)
     service = Service(config)
     listeners = open_listeners(config)
     try:
@@ -82,12 +89,19 @@ class Service:
         self.engine.now_ms = unix_ms()
         self.server = Server(self.engine, config)
         self.durability = Durability(self.server)
-        self.storage = Storage(config, self.server, self.durability)
+        self.storage = Storage(config, self.server, self.durability, self)
+        self.sweeper = Sweeper(self.engine)
         self.exit_code = 0
         self._portable = portable
         self._pump: Pump | None = None
         self._clients: PortableClients | None = None
         self._stop = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._log_scope = trio.CancelScope()
+        config.subscribe("client-output-buffer-limit", self._follow_limits)
+        config.subscribe("client-query-buffer-limit", self._follow_limits)
+        config.subscribe("active-expire-effort", self._follow_effort)
+        self._follow_effort()
 
     async def main(self, listeners: list[Listener]) -> int:
         """Serve clients of `listeners` until stopped; the exit code."""
@@ -100,6 +114,7 @@ class Service:
                     nursery.start_soon(self._accept_portably, listener)
             else:
                 self._pump = Pump(self.server, self.durability, poller)
+                self._follow_limits()
                 for listener in listeners:
                     self._listen(self._pump, listener)
                 nursery.start_soon(self._run_pump, self._pump)
@@ -169,7 +184,10 @@ class Service:
         started_s = time.monotonic()
         try:
             await self._load()
-            self._attach_log(nursery)
+            self._nursery = nursery
+            log = self.storage.open_log()
+            if log is not None:
+                self.attach(log)
         except StartupError as error:
             return error
         except OSError as error:
@@ -177,9 +195,12 @@ class Service:
         loading_s = time.monotonic() - started_s
         self.server.set_gate(GATE_LOADING, False)
         names = [listener.name for listener in listeners]
+        self.server.facts.listeners = names
+        self.server.facts.multiplexing = "portable" if self._pump is None else self._pump.poller.name
         count = sum(db.size() for db in self.engine.databases)
         print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
         nursery.start_soon(self._tick_forever)
+        nursery.start_soon(self._sweep_forever)
         return None
 
     async def _load(self) -> None:
@@ -188,43 +209,95 @@ class Service:
             if time.monotonic() - said_s >= PROGRESS_S:
                 said_s = time.monotonic()
                 share = 100 * progress.bytes_done // max(1, progress.bytes_total)
-                logger.warning("loading: %d%% of %d MB", share, progress.bytes_total >> 20)
+                server_log.notice(logger, "loading", done=f"{share}%", megabytes=progress.bytes_total >> 20)
             await trio.lowlevel.checkpoint()
 
-    def _attach_log(self, nursery: trio.Nursery) -> None:
-        log = self.storage.open_log()
-        if log is None:
-            return
+    def attach(self, log: AppendLog) -> None:
+        """From now on what is done goes to `log`."""
         self.durability.attach(log)
         if self._pump is not None:
             self._pump.watch(log.wakeup_fd, self._pump.collect)
-        else:
-            nursery.start_soon(self._collect_portably, log.wakeup_fd)
+        elif self._nursery is not None:
+            self._log_scope = trio.CancelScope()
+            self._nursery.start_soon(self._collect_portably, log.wakeup_fd, self._log_scope)
 
-    async def _collect_portably(self, fd: int) -> None:
+    def detach(self, log: AppendLog) -> None:
+        """From now on nothing is logged; `log` is about to be closed."""
+        if self._pump is not None:
+            self._pump.unwatch(log.wakeup_fd)
+            self.durability.detach()
+            self._pump.release()
+        elif self._clients is not None:
+            self._log_scope.cancel()
+            self.durability.detach()
+            self._clients.release()
+
+    async def _collect_portably(self, fd: int, scope: trio.CancelScope) -> None:
         assert self._clients is not None
-        while True:
-            await trio.lowlevel.wait_readable(fd)
-            self._clients.collect()
+        with scope:
+            while True:
+                await trio.lowlevel.wait_readable(fd)
+                self._clients.collect()
 
     async def _tick_forever(self) -> None:
+        server = self.server
         while True:
-            await trio.sleep(TICK_S)
+            due_ms = server.next_due_ms()
+            late_ms = due_ms - unix_ms() if due_ms else TICK_S * 1000
+            await trio.sleep(min(TICK_S, max(0.001, late_ms / 1000)))
             self.engine.now_ms = unix_ms()
-            self.server.tick()
+            server.tick()
             self.storage.tick()
+            self._close_idle()
             if self._pump is not None:
                 self._pump.count_lively(int(TICK_S * 1000))
                 self._pump.enforce_limits()
-                self._pump.finish([])
-            elif self._clients is not None:
-                self._clients.finish()
+            self._finish_turn()
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            self.engine.now_ms = unix_ms()
+            has_more = not self.durability.failed and self.sweeper.run(SWEEP_US)
+            if self.engine.effects:
+                self._finish_turn()
+            # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.
+            pause_s = SWEEP_US / 1e6 * (100 / self.sweeper.share_percent - 1) if has_more else TICK_S
+            await trio.sleep(pause_s)
+
+    def _finish_turn(self) -> None:
+        if self._pump is not None:
+            self._pump.finish([])
+        elif self._clients is not None:
+            self._clients.finish()
+
+    def _close_idle(self) -> None:
+        """Close clients that have been silent for longer than the `timeout` directive says. O(clients)."""
+        timeout_ms = self.config.timeout * 1000
+        if timeout_ms:
+            since_ms = self.engine.now_ms - timeout_ms
+            for session in list(self.server.sessions.values()):
+                if session.active_ms < since_ms and session.block is None:
+                    session.kill()
+
+    # Configuration
+
+    def _follow_limits(self) -> None:
+        if self._pump is not None:
+            limit = self.config.client_output_buffer_limit.normal
+            self._pump.unsent_hard_bytes = limit.hard_bytes
+            self._pump.unsent_soft_bytes = limit.soft_bytes
+            self._pump.unsent_soft_ms = limit.soft_s * 1000
+            self._pump.query_max_bytes = self.config.client_query_buffer_limit
+
+    def _follow_effort(self) -> None:
+        self.sweeper.effort = self.config.active_expire_effort
 
     async def _watch_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
-                logger.warning("received %s, shutting down", signal.Signals(number).name)
-                self.stop()
+                server_log.notice(logger, "received a signal, shutting down", signal=signal.Signals(number).name)
+                if not self.storage.shut_down(save=None, now=False, force=False):
+                    server_log.warning(logger, "not shutting down: the data could not be made safe")
 
     def _end(self) -> None:
         """Everything that was done is logged and on disk, whoever waited for that is told, then connections end."""

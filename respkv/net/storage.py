@@ -1,34 +1,82 @@
-"""The server's data directory: its lock, loading it, its log, compaction and snapshots."""
+"""The server's data directory: its lock, loading it, its log, compaction and snapshots.
+
+What SAVE, BGSAVE, BGREWRITEAOF and SHUTDOWN ask for (`respkv.server.persistence.Persistence`) is done here. Snapshots
+beside other work are cut into slices of a tick: the image is the engine's (`respkv.engine.snapshot`), the file is
+written by a thread.
+"""
 
 import logging
-from collections.abc import Iterator
+import queue
+import threading
+import time
+from collections.abc import Generator
+from typing import Protocol
 
 from respkv.commands.replay import Replayer
+from respkv.engine.snapshot import Item, Snapshot
 from respkv.net.durability import Durability
-from respkv.persistence.aof import AppendLog
+from respkv.persistence.aof import AppendLog, LogFailed
+from respkv.persistence.base import SnapshotWriter, write_base
+from respkv.persistence.compaction import Compactor, clean
 from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import DirectoryLock
-from respkv.persistence.manifest import Layout
-from respkv.persistence.recovery import Progress, Recovered, recover
-from respkv.server.config import Config
+from respkv.persistence.manifest import Layout, read_manifest
+from respkv.persistence.recovery import Progress, Recovered, load_snapshot, recover
+from respkv.server import log as server_log
+from respkv.server.config import CannotApply, Config
+from respkv.server.persistence import Persistence
 from respkv.server.server import Server
 
 logger = logging.getLogger(__name__)
 
+SLICE_KEYS = 2000
+"""Keys of a snapshot that are handed to its writer at once."""
 
-class Storage:
+SLICES_A_TICK = 8
+
+RETRY_S = 1.0
+"""How often a log that failed is tried again, and a poisoned one replaced."""
+
+
+class Owner(Protocol):
+    """Whoever runs the server."""
+
+    def attach(self, log: AppendLog) -> None:
+        """From now on what is done goes to `log`."""
+
+    def detach(self, log: AppendLog) -> None:
+        """From now on nothing is logged; `log` is about to be closed."""
+
+    def stop(self) -> None:
+        """End the server once this turn is over."""
+
+
+class Storage(Persistence):
     """All that a server does with files."""
 
-    def __init__(self, config: Config, server: Server, durability: Durability) -> None:
+    def __init__(self, config: Config, server: Server, durability: Durability, owner: Owner) -> None:
+        super().__init__()
         self.config = config
         self.server = server
         self.engine = server.engine
         self.durability = durability
         self.files = FileSystem()
         self.layout = Layout(config.dir, config.appenddirname, config.appendfilename, config.dbfilename)
+        self.log: AppendLog | None = None
+        self._owner = owner
         self._lock: DirectoryLock | None = None
         self._recovered = Recovered()
-        self._log: AppendLog | None = None
+        self._compactor: Compactor | None = None
+        self._writer: _SnapshotThread | None = None
+        self._retry_at_s = 0.0
+        self._save_failed_at_s = 0.0
+        self.last_save_s = int(time.time())
+        server.persistence = self
+        config.subscribe("appendonly", self._follow_appendonly)
+        config.subscribe("appendfsync", self._follow_policy)
+        config.subscribe("snapshot-keep", self._follow_keep)
+
+    # Start and end
 
     def lock(self) -> None:
         """Take the directory for this process. Raises StartupError, naming the holder."""
@@ -39,35 +87,331 @@ class Storage:
         if self._lock is not None:
             self._lock.release()
 
-    def load(self) -> Iterator[Progress]:
+    def load(self) -> Generator[Progress, None, None]:
         """Load the data, a few milliseconds at a time. Raises StartupError."""
         engine = self.engine
+        self.is_loading = True
+        self.loading_started_s = int(time.time())
         if self.config.appendonly:
-            self._recovered = yield from recover(
-                self.files,
-                self.layout,
-                engine,
-                Replayer(engine),
-                cut_torn_tail=self.config.aof_load_truncated,
+            replayer = Replayer(engine)
+            steps = recover(self.files, self.layout, engine, replayer, cut_torn_tail=self.config.aof_load_truncated)
+        else:
+            steps = load_snapshot(self.files, self.layout, engine)
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                self._recovered = end.value
+                break
+            self.loading_total_bytes = progress.bytes_total
+            self.loading_loaded_bytes = progress.bytes_done
+            yield progress
+        engine.changes = 0
+        self.is_loading = False
+        for path, ending in self._recovered.cut:
+            server_log.warning(
+                logger, "dropped the torn end of the log", file=path, offset=ending.offset, bytes=ending.dropped_bytes
             )
 
     def open_log(self) -> AppendLog | None:
-        """The log to append to, or None under `appendonly no`."""
+        """The log to append to, or None under `appendonly no`. Raises OSError."""
         if not self.config.appendonly:
             return None
-        self._log = AppendLog(
-            self.files,
-            self.layout,
-            self._recovered.manifest,
-            self._recovered.position,
-            self.config.appendfsync,
-        )
-        return self._log
-
-    def tick(self) -> None:
-        """What is due ten times a second."""
-        self.durability.retry()
+        recovered = self._recovered
+        if recovered.manifest is not None:
+            clean(self.files, self.layout, recovered.manifest, self.config.snapshot_keep)
+        log = AppendLog(self.files, self.layout, recovered.manifest, recovered.position, self.config.appendfsync)
+        self._use(log)
+        return log
 
     def close(self) -> bool:
-        """Make everything durable and end the log; whether it is."""
-        return self._log is None or self._log.close()
+        """Make everything durable and end all work; whether everything is safe."""
+        if self._writer is not None:
+            self._abandon_snapshot()
+        if self._compactor is not None:
+            self._compactor.abandon()
+        return self.log is None or self.log.close()
+
+    # Ten times a second
+
+    def tick(self) -> None:
+        """Whatever is due: a failed log's recovery, compaction, a snapshot's next slices, save points."""
+        if self.durability.failed:
+            self._recover_log()
+        if self._compactor is not None:
+            was_running = self._compactor.running is not None
+            self._compactor.tick(self.config.auto_aof_rewrite_percentage, self.config.auto_aof_rewrite_min_size)
+            self.durability.take_over_state()
+            if was_running and self._compactor.running is None:
+                self._rewrite_ended(self._compactor)
+        if self._writer is not None:
+            self._feed_snapshot(self._writer)
+        elif self.is_save_scheduled and not self.is_rewriting:
+            self.is_save_scheduled = False
+            self.start_save()
+        elif self.is_rewrite_scheduled:
+            self.is_rewrite_scheduled = False
+            self.start_rewrite()
+        elif self.config.save and not self.is_rewriting:
+            self._save_if_due()
+        self._take_stock()
+
+    def _recover_log(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._retry_at_s:
+            return
+        self._retry_at_s = now_s + RETRY_S
+        if not self.durability.is_poisoned():
+            self.durability.retry()
+        elif self.log is not None:
+            # What the failed sync left of the file is not to be trusted. Memory holds everything.
+            try:
+                self.log.rebase(lambda path: self._write_base(path))
+            except LogFailed as error:
+                server_log.warning(logger, "the log cannot be replaced yet", reason=str(error))
+                return
+            self.engine.effects_db = -1
+            self.durability.take_over_state()
+        if not self.durability.failed:
+            server_log.notice(logger, "the log is sound again; writes are accepted")
+
+    def _take_stock(self) -> None:
+        log = self.log
+        if log is not None:
+            self.log_bytes = log.current_size
+            self.log_base_bytes = log.base_size
+            self.log_buffer_bytes = log.pending_bytes
+            self.syncs_in_flight = int(log.is_sync_in_flight)
+            self.delayed_syncs = log.delayed_fsync_count
+            self.write_error = log.failure if self.durability.failed else ""
+        compactor = self._compactor
+        if compactor is not None:
+            self.is_rewriting = compactor.running is not None
+
+    # Snapshots
+
+    def save(self) -> bool:
+        """As Persistence."""
+        started_s = time.monotonic()
+        try:
+            self._write_snapshot(Snapshot(self.engine))
+        except OSError as error:
+            server_log.warning(logger, "the snapshot could not be written", reason=error.strerror or str(error))
+            self.last_save_ok = False
+            return False
+        self._saved(time.monotonic() - started_s)
+        return True
+
+    def _write_snapshot(self, image: Snapshot) -> None:
+        writer: SnapshotWriter | None = None
+        try:
+            writer = SnapshotWriter(self.files, self.layout.snapshot_path)
+            while (piece := image.take(SLICE_KEYS)) is not None:
+                _write_piece(writer, piece)
+            writer.finish()
+        except OSError:
+            if writer is not None:
+                writer.discard()
+            raise
+        finally:
+            image.close()
+
+    def start_save(self) -> bool:
+        """As Persistence."""
+        try:
+            self._writer = _SnapshotThread(
+                SnapshotWriter(self.files, self.layout.snapshot_path), Snapshot(self.engine), self.engine.changes
+            )
+        except OSError as error:
+            server_log.warning(logger, "the snapshot could not be begun", reason=error.strerror or str(error))
+            self.last_save_ok = False
+            return False
+        self.is_saving = True
+        self.save_started_s = int(time.time())
+        return True
+
+    def _feed_snapshot(self, writer: "_SnapshotThread") -> None:
+        for _ in range(SLICES_A_TICK):
+            if not writer.feed():
+                break
+        if not writer.has_ended:
+            return
+        self._writer = None
+        self.is_saving = False
+        if writer.error is not None:
+            self.last_save_ok = False
+            self.last_save_duration_s = int(time.monotonic() - writer.started_s)
+            self._save_failed_at_s = time.monotonic()
+            server_log.warning(logger, "the snapshot could not be written", reason=str(writer.error))
+            return
+        self.engine.changes -= writer.changes_at_start
+        changes = self.engine.changes
+        self._saved(time.monotonic() - writer.started_s)
+        self.engine.changes = changes
+
+    def _abandon_snapshot(self) -> None:
+        if self._writer is not None:
+            self._writer.abandon()
+            self._writer = None
+            self.is_saving = False
+
+    def _saved(self, seconds: float) -> None:
+        self.engine.changes = 0
+        self.last_save_ok = True
+        self.last_save_s = int(time.time())
+        self.last_save_duration_s = int(seconds)
+        self.saves += 1
+        server_log.notice(logger, "snapshot saved", file=self.layout.snapshot_path, seconds=round(seconds, 2))
+
+    def _save_if_due(self) -> None:
+        now_s = int(time.time())
+        # As Redis: after a failure wait a little before the next try.
+        if not self.last_save_ok and time.monotonic() - self._save_failed_at_s < 5:
+            return
+        for seconds, changes in self.config.save:
+            if self.engine.changes >= changes and now_s - self.last_save_s >= seconds:
+                self.start_save()
+                return
+
+    # Compaction
+
+    def start_rewrite(self) -> bool:
+        """As Persistence."""
+        if self._compactor is None:
+            return False
+        self.is_rewriting = self._compactor.request()
+        self.rewrite_started_s = int(time.time())
+        return self.is_rewriting
+
+    def _rewrite_ended(self, compactor: Compactor) -> None:
+        self.is_rewriting = False
+        self.last_rewrite_ok = compactor.last_ok
+        self.last_rewrite_duration_s = int(compactor.last_seconds)
+        self.rewrites += 1
+        self.rewrite_failures_in_a_row = 0 if compactor.last_ok else self.rewrite_failures_in_a_row + 1
+
+    # Others
+
+    def sync(self) -> bool:
+        """As Persistence."""
+        if self.log is None:
+            return False
+        if self.engine.effects:
+            self.durability.write()
+        self.durability.sync_now()
+        return not self.durability.failed
+
+    def shut_down(self, *, save: bool | None, now: bool, force: bool) -> bool:
+        """As Persistence."""
+        if save is None:
+            save = bool(self.config.save) and not self.config.appendonly
+        if save and not self.save() and not force:
+            return False
+        if self.log is not None and not self.sync() and not force:
+            return False
+        self._owner.stop()
+        return True
+
+    # Configuration
+
+    def _follow_appendonly(self) -> None:
+        if self.config.appendonly and self.log is None:
+            # What an earlier log left stays valid, stale as it is, until the new base is in its place.
+            path = self.layout.manifest_path
+            old = read_manifest(self.files, path) if self.files.exists(path) else None
+            log = AppendLog(self.files, self.layout, old, policy=self.config.appendfsync)
+            try:
+                log.rebase(self._write_base)
+            except LogFailed as error:
+                log.close()
+                raise CannotApply(f"the log cannot be started: {error}") from error
+            self._use(log)
+            self._owner.attach(log)
+        elif not self.config.appendonly and self.log is not None:
+            if self._compactor is not None:
+                self._compactor.abandon()
+            self._compactor = None
+            self._owner.detach(self.log)
+            self.log.close()
+            self.log = None
+            self.log_enabled = False
+
+    def _follow_policy(self) -> None:
+        if self.log is not None:
+            self.log.set_policy(self.config.appendfsync)
+            self.durability.follow_policy()
+
+    def _follow_keep(self) -> None:
+        if self._compactor is not None:
+            self._compactor.keep = self.config.snapshot_keep
+
+    def _use(self, log: AppendLog) -> None:
+        self.log = log
+        self.log_enabled = True
+        self._compactor = Compactor(log, len(self.engine.databases), self.config.snapshot_keep)
+
+    def _write_base(self, path: str) -> None:
+        write_base(self.files, path, self.engine.databases, {})
+
+
+class _SnapshotThread:
+    """Writes a snapshot beside other work: the main thread takes slices of the image, a thread writes them."""
+
+    def __init__(self, writer: SnapshotWriter, image: Snapshot, changes_at_start: int) -> None:
+        self.changes_at_start = changes_at_start
+        self.started_s = time.monotonic()
+        self.error: OSError | None = None
+        self.has_ended = False
+        self._image = image
+        # Bounded, so that a slow disk holds the slices back in the image instead of in memory twice.
+        self._slices: queue.Queue[tuple[int, list[Item]] | None] = queue.Queue(4)
+        self._is_fed = False
+        self._is_abandoned = False
+        self._thread = threading.Thread(target=self._run, args=(writer,), name="respkv-snapshot", daemon=True)
+        self._thread.start()
+
+    def feed(self) -> bool:
+        """Hand one more slice over; whether another one may be tried at once."""
+        if not self._thread.is_alive():
+            self._end()
+            return False
+        if self._is_fed or self._slices.full():
+            return False
+        piece = self._image.take(SLICE_KEYS)
+        self._slices.put(piece)
+        self._is_fed = piece is None
+        return not self._is_fed
+
+    def abandon(self) -> None:
+        """Stop, and leave no file behind."""
+        self._is_abandoned = True
+        while self._thread.is_alive():
+            try:
+                self._slices.put_nowait(None)
+            except queue.Full:
+                self._slices.get_nowait()
+        self._end()
+
+    def _end(self) -> None:
+        self._thread.join()
+        self._image.close()
+        self.has_ended = True
+
+    def _run(self, writer: SnapshotWriter) -> None:
+        try:
+            while (piece := self._slices.get()) is not None:
+                _write_piece(writer, piece)
+            if self._is_abandoned:
+                writer.discard()
+            else:
+                writer.finish()
+        except OSError as error:
+            self.error = error
+            writer.discard()
+
+
+def _write_piece(writer: SnapshotWriter, piece: tuple[int, list[Item]]) -> None:
+    index, items = piece
+    values = {key: value for key, value, _ in items}
+    expires = {key: at_ms for key, _, at_ms in items if at_ms >= 0}
+    writer.write(index, values, expires)
