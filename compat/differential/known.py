@@ -9,6 +9,10 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             r"^A zero byte in a header",
             "Redis looks for the end of a line with strchr and waits forever behind a zero byte; respkv answers",
         ),
+        (
+            r"> (OBJECT ENCODING|object encoding) ",
+            "after INCRBYFLOAT with a whole result Redis says embstr until the key is written again; respkv says int",
+        ),
     ],
 }
 

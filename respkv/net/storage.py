@@ -14,6 +14,7 @@ from typing import Protocol
 
 from respkv.commands.replay import Replayer
 from respkv.engine.snapshot import Item, Snapshot
+from respkv.errors import StartupError
 from respkv.net.durability import Durability
 from respkv.persistence.aof import AppendLog, LogFailed
 from respkv.persistence.base import SnapshotWriter, write_base
@@ -21,7 +22,7 @@ from respkv.persistence.compaction import Compactor, clean
 from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import DirectoryLock
 from respkv.persistence.manifest import Layout, read_manifest
-from respkv.persistence.recovery import Progress, Recovered, load_snapshot, recover
+from respkv.persistence.recovery import Progress, Recovered, load, load_snapshot, recover
 from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
 from respkv.server.persistence import Persistence
@@ -278,10 +279,39 @@ class Storage(Persistence):
     def start_rewrite(self) -> bool:
         """As Persistence."""
         if self._compactor is None:
-            return False
+            # Without a log Redis writes one all the same, for a later start with `appendonly yes`.
+            return self._write_log_once()
         self.is_rewriting = self._compactor.request()
         self.rewrite_started_s = int(time.time())
         return self.is_rewriting
+
+    def _write_log_once(self) -> bool:
+        started_s = time.monotonic()
+        try:
+            log = self._new_log()
+        except LogFailed as error:
+            server_log.warning(logger, "the log could not be written", reason=str(error))
+            return False
+        log.close()
+        self.last_rewrite_duration_s = int(time.monotonic() - started_s)
+        self.rewrites += 1
+        return True
+
+    def _new_log(self) -> AppendLog:
+        """A log that begins with a base of what is in memory. Everyone waits. Raises LogFailed."""
+        # What an earlier log left stays valid, stale as it is, until the new base is in its place.
+        path = self.layout.manifest_path
+        try:
+            old = read_manifest(self.files, path) if self.files.exists(path) else None
+            log = AppendLog(self.files, self.layout, old, policy=self.config.appendfsync)
+        except (OSError, StartupError) as error:
+            raise LogFailed(str(error)) from error
+        try:
+            log.rebase(self._write_base)
+        except LogFailed:
+            log.close()
+            raise
+        return log
 
     def _rewrite_ended(self, compactor: Compactor) -> None:
         self.is_rewriting = False
@@ -312,18 +342,45 @@ class Storage(Persistence):
         self._owner.stop()
         return True
 
+    def reload(self, *, save: bool, flush: bool, merge: bool) -> bool:
+        """As Persistence. Everyone waits: it is for tests."""
+        if save and not self.save():
+            return False
+        return self._load_in_place(load_snapshot(self.files, self.layout, self.engine), flush=flush)
+
+    def reload_log(self) -> bool:
+        """As Persistence. Everyone waits: it is for tests."""
+        if self.log is None or not self.sync():
+            return False
+        paths = [self.layout.path(item) for item in self.log.manifest.to_load()]
+        steps = load(self.files, paths, self.engine, Replayer(self.engine), cut_torn_tail=False)
+        return self._load_in_place(steps, flush=True)
+
+    def _load_in_place(self, steps: Generator[Progress, None, Recovered], *, flush: bool) -> bool:
+        """Load instead of (or over) the data; the log keeps what it has, which is the same."""
+        engine = self.engine
+        engine.logging = False
+        try:
+            if flush:
+                for db in engine.databases:
+                    db.clear()
+            for _ in steps:
+                pass
+        except (StartupError, OSError) as error:
+            server_log.warning(logger, "the data could not be loaded again", reason=str(error))
+            return False
+        finally:
+            engine.dirty = 0
+            engine.logging = self.log is not None
+        return True
+
     # Configuration
 
     def _follow_appendonly(self) -> None:
         if self.config.appendonly and self.log is None:
-            # What an earlier log left stays valid, stale as it is, until the new base is in its place.
-            path = self.layout.manifest_path
-            old = read_manifest(self.files, path) if self.files.exists(path) else None
-            log = AppendLog(self.files, self.layout, old, policy=self.config.appendfsync)
             try:
-                log.rebase(self._write_base)
+                log = self._new_log()
             except LogFailed as error:
-                log.close()
                 raise CannotApply(f"the log cannot be started: {error}") from error
             self._use(log)
             self._owner.attach(log)

@@ -224,7 +224,8 @@ class RequestReader:
                 raise _Incomplete
             end = self._line_end(at, "too big bulk count string")
             if buffer[at] != _DOLLAR:
-                raise ValueError(f"expected '$', got '{chr(buffer[at])}'")
+                got = chr(buffer[at]) if buffer[at] not in b"\r\n" else " "
+                raise ValueError(f"expected '$', got '{got}'")
             length = _length(buffer, at + 1, end)
             if length is None or length < 0 or length > self.bulk_max_bytes:
                 raise ValueError("invalid bulk length")

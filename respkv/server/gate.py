@@ -5,6 +5,7 @@ minds a reason that is set in the session's gate. Adding a reason: a bit in `res
 state sets it, and a check here.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from respkv.commands.flags import (
@@ -36,8 +37,12 @@ from respkv.reply import QUEUED, Block
 if TYPE_CHECKING:
     from respkv.server.session import Session
 
+logger = logging.getLogger(__name__)
+
 SPELLINGS_MAX = 4096
 """How many spellings of command names are remembered, so that `gEt` is looked up only once."""
+
+_HTTP_WORDS = (b"post", b"host:")
 
 _QUOTED_MAX = 128
 """How much of an unknown command an error message quotes."""
@@ -85,6 +90,8 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
             _queue(session, spec, argv)
             return
     except ReplyError as error:
+        if session.killed:
+            return
         if spec is not None:
             spec.rejected_calls += 1
             if spec.name == b"exec":
@@ -140,6 +147,10 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
     if spec is None:
         spec = COMMANDS.get(name.lower())
         if spec is None:
+            if name.lower() in _HTTP_WORDS:
+                # A browser was made to send commands to us: say nothing, end it.
+                logger.warning("an HTTP request came from %s; disconnected", session.address)
+                session.kill()
             raise ReplyError(_unknown(argv))
         if len(session.names) < SPELLINGS_MAX:
             session.names[name] = spec
