@@ -281,16 +281,16 @@ def _end_of_request(data: bytes, at: int, argv: list[bytes]) -> int:
     where it should be, and that each argument ends with a line end.
     """
     # Machine integers where compiled: this runs for each argument that arrives.
-    size: "i64" = len(data)
-    end: "i64" = at
-    count: "i64" = len(argv)
+    size: i64 = len(data)
+    end: i64 = at
+    count: i64 = len(argv)
     if count == 0 or data[end] != _STAR:
         return -1
     end += 4 if count < 10 else 5 if count < 100 else 6 if count < 1000 else 7
     for argument in argv:
         if type(argument) is not bytes or end >= size or data[end] != _DOLLAR:
             return -1
-        length: "i64" = len(argument)
+        length: i64 = len(argument)
         end += length + (6 if length < 10 else 7 if length < 100 else 8 if length < 1000 else 5 + _digits(length))
         if end > size or data[end - 2] != _CR or data[end - 1] != _LF:
             return -1
