@@ -171,16 +171,20 @@ class CommandGroup:
         arity: int | None = None,
         find_keys: KeyFinder | None = None,
         tips: str = "",
+        joins_keys: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the command of syntax `line`.
 
         `keys` holds the flags of each key spec ("RW ACCESS UPDATE", several separated by a semicolon); reading
         commands need none. `acl` names categories that do not follow ("+dangerous -fast"), `tips` are
-        COMMAND's hints for cluster clients. Raises ValueError for what does not fit together.
+        COMMAND's hints for cluster clients, `joins_keys` makes one key spec of keys that stand side by side.
+        Raises ValueError for what does not fit together.
         """
         syntax = parse(line)
         if arity is not None:
             syntax = Syntax(syntax.name, arity, syntax.arguments, syntax.keys)
+        if joins_keys:
+            syntax = syntax.with_keys_joined()
         if syntax.legacy_keys.are_incomplete or find_keys is not None:
             flags |= MOVABLEKEYS
         if syntax.keys and not keys:

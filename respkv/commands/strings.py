@@ -402,6 +402,7 @@ def substr(db: Keyspace, argv: list[bytes]) -> Reply:
     READONLY,
     since="7.0.0",
     cost="O(n * m), n and m = lengths of the strings",
+    joins_keys=True,
 )
 def lcs(db: Keyspace, argv: list[bytes]) -> Reply:
     """The longest common subsequence of two strings; or its length, or where the matches are.

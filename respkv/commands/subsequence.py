@@ -26,42 +26,43 @@ class Run(NamedTuple):
 def length_of_lcs(a: bytes, b: bytes) -> int:
     """The length of the longest common subsequence. O(len(a) * len(b) / 30)."""
     short, long = (a, b) if len(a) <= len(b) else (b, a)
-    rows = _Rows(short, long)
-    for _ in rows:
-        pass
-    return (rows.level ^ rows.all_ones).bit_count()
+    return _Matrix(short, long).last_row().bit_count()
 
 
 def find_runs(a: bytes, b: bytes) -> list[Run]:
     """The longest common subsequence as runs from the last to the first. O(len(a) * len(b) / 30)."""
     if len(a) <= len(b):
-        return _walk_rows_of_a(a, b, [0, *_Rows(a, b)])
-    return _walk_rows_of_b(a, b, [0, *_Rows(b, a)])
+        return _walk_rows_of_a(a, b, _Matrix(a, b).all_rows())
+    return _walk_rows_of_b(a, b, _Matrix(b, a).all_rows())
 
 
-class _Rows:
-    """Iterates over the rows after row 0, which is 0."""
+class _Matrix:
+    """Makes one row after the other; row 0 is 0."""
 
     def __init__(self, row_bytes: bytes, column_bytes: bytes) -> None:
         self.row_bytes = row_bytes
-        self.at = 0
         self.all_ones = (1 << len(column_bytes)) - 1
         # Where the length does not grow: the complement of a row, which the recurrence is made for.
         self.level = self.all_ones
         self.positions = {byte: _positions(byte, column_bytes) for byte in set(row_bytes)}
 
-    def __iter__(self) -> "_Rows":
-        return self
+    def last_row(self) -> int:
+        """The row of the last byte."""
+        for byte in self.row_bytes:
+            self._step(byte)
+        return self.level ^ self.all_ones
 
-    def __next__(self) -> int:
-        if self.at == len(self.row_bytes):
-            raise StopIteration
-        level = self.level
-        matching = level & self.positions[self.row_bytes[self.at]]
-        self.at += 1
-        level = ((level + matching) | (level - matching)) & self.all_ones
-        self.level = level
-        return level ^ self.all_ones
+    def all_rows(self) -> list[int]:
+        """The rows, row 0 too."""
+        rows = [0]
+        for byte in self.row_bytes:
+            self._step(byte)
+            rows.append(self.level ^ self.all_ones)
+        return rows
+
+    def _step(self, byte: int) -> None:
+        matching = self.level & self.positions[byte]
+        self.level = ((self.level + matching) | (self.level - matching)) & self.all_ones
 
 
 def _positions(byte: int, text: bytes) -> int:

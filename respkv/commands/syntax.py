@@ -259,6 +259,12 @@ class Syntax:
         name = self.name.decode().upper().replace("|", " ")
         return " ".join([name, *(one.usage for one in self.arguments)])
 
+    def with_keys_joined(self) -> "Syntax":
+        """The same, but for its keys, which stand side by side: they are one range instead of a spec each."""
+        joined = replace(self.keys[0], last=len(self.keys) - 1)
+        arguments = tuple(one if one.key_spec is None else replace(one, key_spec=0) for one in self.arguments)
+        return Syntax(self.name, self.arity, arguments, (joined,))
+
     @property
     def legacy_keys(self) -> LegacyKeys:
         """First key, last key and step, as clients older than key specs read them.

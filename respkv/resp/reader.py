@@ -3,38 +3,46 @@ r"""Requests from bytes: what clients send, cut anywhere, becomes argvs or one o
 A request is a RESP array of bulk strings, `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`, or an inline line, `GET k\r\n`.
 
 Two readers share the work:
-- hiredis, which is fast, takes whole chunks. It parses *replies*, though: it also takes simple strings, verbatim
-  strings, integers, maps and nested arrays, and reserves a list of whatever size a header announces. So a chunk goes
-  to it only if it can hold none of these unseen.
+- hiredis, which is fast, takes whole chunks. It parses *replies*, though: it also takes simple strings, big numbers,
+  sets and nested arrays, skips what ends an argument unread, and reserves a list of whatever size a header announces.
 - the strict reader below takes everything else, an argument at a time and in Redis's order: a command that is not
   all there yet, inline commands, anything suspicious, anything wrong, and all that an unauthenticated client sends.
 
-Why a chunk that passes is exactly what it seems: hiredis refuses lengths that are not canonical; its other types turn
-into other classes than `bytes`, save for simple and verbatim strings, which need a `+` or `=` after a line end; and a
-header of five or more digits is looked for. What a chunk holds after its last whole command goes to the strict
-reader, whose position in the chunk follows from the canonical length of the commands before it.
+Rule 1: a chunk goes to hiredis only if no header in it can announce much (`_announces_much`).
+Rule 2: what hiredis makes of it is a request only if it is, byte for byte, what a client sends for these arguments
+  (`_end_of_request`). From the first place where it is not, the strict reader goes on. So the two can never disagree,
+  and a chunk that was requests to its end can be logged as it came.
 """
 
 import re
+from typing import TYPE_CHECKING, Final
 
 import hiredis
 
 from respkv.resp.inline import split_args
 
-INLINE_MAX_BYTES = 64 * 1024
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+INLINE_MAX_BYTES: Final = 64 * 1024
 """The longest inline request, and the longest header line."""
 
-MULTIBULK_MAX = 2**31 - 1
-UNAUTHENTICATED_MULTIBULK_MAX = 10
-UNAUTHENTICATED_BULK_MAX = 16384
+MULTIBULK_MAX: Final = 2**31 - 1
+UNAUTHENTICATED_MULTIBULK_MAX: Final = 10
+UNAUTHENTICATED_BULK_MAX: Final = 16384
 
-_find_large_header = re.compile(rb"\*[0-9]{5}").search
+# Headers of arrays of a hundred and more, and of what else hiredis makes a list of.
+_find_large_array = re.compile(rb"\*[0-9]{3}").search
+_find_large_arrays = re.compile(rb"\*([0-9]{3,})").findall
+_find_large_list = re.compile(rb"[~>|%][0-9]{2}").search
 
-_STAR = 42  # "*"
-_DOLLAR = 36  # "$"
+# The least that an argument takes on the wire.
+_ARGUMENT_MIN: Final = 6
 
-# What is fed after each chunk: it comes out by itself if the chunk ended with a whole command.
-_SENTINEL = b":0\r\n"
+_STAR: Final = 42  # "*"
+_DOLLAR: Final = 36  # "$"
+_CR: Final = 13
+_LF: Final = 10
 
 
 class _Incomplete(Exception):
@@ -110,53 +118,31 @@ class RequestReader:
         return len(self._argv)
 
     def _read_chunk(self, data: bytes, requests: list[list[bytes]]) -> None:
-        """Read `data`, which begins a request, by hiredis if that is safe and strictly if not."""
-        if (
-            data[0] != _STAR
-            or data.find(b"\r", 0, 6) < 0
-            or (b"+" in data and b"\r\n+" in data)
-            or (b"=" in data and b"\r\n=" in data)
-            or (data.count(b"*") > 1 and _find_large_header(data) is not None)
-        ):
+        """Read `data`, which begins a request, by hiredis as far as that is safe and strictly from there."""
+        if _announces_much(data):
             self._buffer += data
             self._read_strictly(requests, 0)
             return
-        first = len(requests)
+        at = 0
         gets = self._gets
-        argv: object = False
         try:
             self._feed(data)
-            self._feed(_SENTINEL)
             while True:
                 argv = gets()
                 if type(argv) is not list:
                     break
-                if not argv:
-                    raise hiredis.ProtocolError
-                for argument in argv:
-                    if type(argument) is not bytes:
-                        raise hiredis.ProtocolError
+                end = _end_of_request(data, at, argv)
+                if end < 0:
+                    break
+                at = end
                 requests.append(argv)
-            # The sentinel comes out by itself if the chunk was whole; were it another integer that the client sent, the
-            # sentinel would follow.
-            self.verbatim = argv is not False and gets() is False
         except hiredis.HiredisError:
-            self.verbatim = False
-            self._restart()
-            del requests[first:]
-            self._buffer += data
-            self._read_strictly(requests, 0)
-            return
-        if self.verbatim:
+            pass
+        if at == len(data):
+            self.verbatim = True
             return
         self._restart()
-        consumed = 0
-        for argv in requests[first:]:
-            consumed += _canonical_length(argv)
-        if consumed > len(data):
-            # The sentinel completed an argument that lacked just its number of bytes.
-            consumed -= _canonical_length(requests.pop())
-        self._buffer += data[consumed:]
+        self._buffer += data[at:]
         self._read_strictly(requests, 0)
 
     def _restart(self) -> None:
@@ -271,10 +257,46 @@ def _length(buffer: bytearray, start: int, end: int) -> int | None:
     return number if b"%d" % number == text else None
 
 
-def _canonical_length(argv: list[bytes]) -> int:
-    """How many bytes `argv` takes as a RESP array of bulk strings."""
-    total = 3 + len(str(len(argv)))
+def _announces_much(data: bytes) -> bool:
+    """Whether `data` does not begin with the header of a short array, or its headers announce more than it can hold.
+
+    What looks like a header may be part of an argument: then a chunk is read more slowly than it could be.
+    """
+    if data[0] != _STAR or data.find(b"\r", 0, 6) < 0:
+        return True
+    if data.count(b"*") > 1 and _find_large_array(data) is not None:
+        room = len(data) // _ARGUMENT_MIN + 10_000
+        for digits in _find_large_arrays(data):
+            room -= int(digits) if len(digits) < 6 else room + 1
+        if room < 0:
+            return True
+    if b"~" in data or b">" in data or b"|" in data or b"%" in data:
+        return _find_large_list(data) is not None
+    return False
+
+
+def _end_of_request(data: bytes, at: int, argv: list[bytes]) -> int:
+    """Where the request in `data` from `at` on ends, if it is `argv` as an array of bulk strings; else -1.
+
+    hiredis has read it already, up to 9999 arguments: what is left to see is that each header is of the right kind and
+    where it should be, and that each argument ends with a line end.
+    """
+    # Machine integers where compiled: this runs for each argument that arrives.
+    size: i64 = len(data)
+    end: i64 = at
+    count: i64 = len(argv)
+    if count == 0 or data[end] != _STAR:
+        return -1
+    end += 4 if count < 10 else 5 if count < 100 else 6 if count < 1000 else 7
     for argument in argv:
-        length = len(argument)
-        total += length + 5 + len(str(length))
-    return total
+        if type(argument) is not bytes or end >= size or data[end] != _DOLLAR:
+            return -1
+        length: i64 = len(argument)
+        end += length + (6 if length < 10 else 7 if length < 100 else 8 if length < 1000 else 5 + _digits(length))
+        if end > size or data[end - 2] != _CR or data[end - 1] != _LF:
+            return -1
+    return end
+
+
+def _digits(number: int) -> int:
+    return len(str(number))

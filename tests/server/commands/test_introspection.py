@@ -22,11 +22,12 @@ CHANGED_SINCE_7_0 = {
     b"config|resetstat": "7.2 gave it tips",
     b"config|rewrite": "7.2 gave it tips",
     b"latency|reset": "7.2 corrected its tips",
+    b"msetnx": "later versions do not spread it over shards",
     b"wait": "7.2 marked it as blocking, and lets scripts use it",
 }
 
 DEBT = frozenset(
-    b"dbsize del exists flushall flushdb keys mget mset msetnx object|encoding object|freq object|idletime"
+    b"dbsize del exists flushall flushdb keys object|encoding object|freq object|idletime"
     b" object|refcount pttl randomkey scan touch ttl unlink".split()
 )
 """Commands whose tips are still to be declared."""
