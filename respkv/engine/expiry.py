@@ -41,7 +41,7 @@ SHARDS_A_RUN = 32
 """How many shards a run looks at for sparse dicts."""
 
 _SPARSE_BYTES = 4096
-_SPARSE_BYTES_A_KEY = 160
+_SPARSE_BYTES_A_KEY = 128
 
 # The histogram has a bin for each power of two of ms until an expiry is due.
 _BINS = 64
