@@ -1,7 +1,1 @@
 """Importing this module declares all commands on data."""
-
-import respkv.commands.databases
-import respkv.commands.expiry
-import respkv.commands.keys
-import respkv.commands.objects
-import respkv.commands.strings  # noqa: F401

@@ -1,6 +1,6 @@
 """Commands on keys of any type. Source of all behaviour: the reference's `db.c` and `object.c`, tried on 7.0 and 8.2.
 
-Times to live are in `expiry.py`, OBJECT in `objects.py`, whole databases in `databases.py`.
+Times to live are in `ttl.py`, OBJECT in `objects.py`, whole databases in `databases.py`.
 """
 
 import re
@@ -216,7 +216,7 @@ def keys(db: Keyspace, argv: list[bytes]) -> Reply:
         names = shard.values if matches is None else filter(matches, shard.values)
         if shard.expires:
             expires = shard.expires
-            found.extend([name for name in names if expires.get(name, now_ms + 1) > now_ms])
+            found.extend([name for name in names if expires.get(name, now_ms) >= now_ms])
         else:
             found.extend(names)
     return found

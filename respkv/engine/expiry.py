@@ -41,7 +41,7 @@ SHARDS_A_RUN = 32
 """How many shards a run looks at for sparse dicts."""
 
 _SPARSE_BYTES = 4096
-_SPARSE_BYTES_A_KEY = 160
+_SPARSE_BYTES_A_KEY = 128
 
 # The histogram has a bin for each power of two of ms until an expiry is due.
 _BINS = 64
@@ -125,7 +125,7 @@ class Sweeper:
             self._number += 1
             left -= 1
             if shard.sweep_at_ms <= now_ms or (
-                shard.early_at_ms <= now_ms and shard.early_count * 100 >= len(shard.expires) * percent
+                shard.early_at_ms < now_ms and shard.early_count * 100 >= len(shard.expires) * percent
             ):
                 self._begin(db, self._number - 1)
                 if not self._look_on(db, deadline_ns) or steady_ns() >= deadline_ns:
@@ -168,7 +168,7 @@ class Sweeper:
                 for _ in range(min(KEYS_A_CHECK, len(due))):
                     key = due.pop()
                     # It may have changed since it was found.
-                    if expires.get(key, NEVER_MS) <= now_ms:
+                    if expires.get(key, now_ms) < now_ms:
                         db.expire_now(shard, key)
                 if steady_ns() >= deadline_ns:
                     return False
@@ -187,13 +187,14 @@ class Sweeper:
         times = self._times[-EXPIRIES_A_CHECK:]
         del self._keys[-EXPIRIES_A_CHECK:]
         del self._times[-EXPIRIES_A_CHECK:]
-        found = [key for key, at_ms in zip(keys, times, strict=True) if at_ms <= now_ms]
+        found = [key for key, at_ms in zip(keys, times, strict=True) if at_ms < now_ms]
         self._due_keys.extend(found)
         self._due += len(found)
         bins = self._bins
         for at_ms in times[:: self._step]:
-            if at_ms > now_ms:
-                bins[(at_ms - now_ms).bit_length()] += 1
+            if at_ms >= now_ms:
+                # A key lives through the millisecond of its expiry.
+                bins[(at_ms + 1 - now_ms).bit_length()] += 1
 
     def _plan(self) -> None:
         """The shard is done: decide from what was found when to look again."""

@@ -31,7 +31,7 @@ def sweep(sweeper: Sweeper) -> None:
 
 
 def due(db: Keyspace) -> int:
-    return sum(at_ms <= db.engine.now_ms for shard in db.shards for at_ms in shard.expires.values())
+    return sum(at_ms < db.engine.now_ms for shard in db.shards for at_ms in shard.expires.values())
 
 
 def test_an_expired_key_is_deleted_and_propagated() -> None:
@@ -41,6 +41,9 @@ def test_an_expired_key_is_deleted_and_propagated() -> None:
     sweep(sweeper)
     assert db.size() == 1
     db.engine.now_ms += 10
+    sweep(sweeper)
+    assert db.size() == 1
+    db.engine.now_ms += 1
     sweep(sweeper)
     assert db.size() == 0
     assert db.engine.effects == [[b"SELECT", b"0"], [b"DEL", b"key:0"]]
@@ -52,7 +55,7 @@ def test_all_that_expire_at_once_are_deleted_in_slices() -> None:
     fill(db, 60_000, 1000)
     sweeper = Sweeper(db.engine)
     sweep(sweeper)
-    db.engine.now_ms += 1000
+    db.engine.now_ms += 1001
     runs = 1
     while sweeper.run(200):
         runs += 1
@@ -73,7 +76,7 @@ def test_a_shorter_expiry_set_later_is_not_missed() -> None:
         db.expire(b"key:%d" % number, db.engine.now_ms + 50)
     sweep(sweeper)
     assert db.size() == 2000
-    db.engine.now_ms += 50
+    db.engine.now_ms += 51
     sweep(sweeper)
     assert db.size() == 0
 
@@ -88,7 +91,7 @@ def test_a_longer_expiry_set_later_counts() -> None:
     db.engine.now_ms += 100
     sweep(sweeper)
     assert db.size() == 500
-    db.engine.now_ms += 10_000
+    db.engine.now_ms += 10_001
     sweep(sweeper)
     assert db.size() == 1
 
@@ -124,7 +127,7 @@ def test_about_stale_percent_stay_at_most() -> None:
 def test_the_switch_of_debug_stops_it() -> None:
     db = database()
     fill(db, 10, 1)
-    db.engine.now_ms += 1
+    db.engine.now_ms += 2
     db.engine.active_expire = False
     sweep(Sweeper(db.engine))
     assert db.size() == 10
@@ -135,7 +138,7 @@ def test_swapdb_in_the_middle_of_a_shard() -> None:
     db = database()
     other = db.engine.databases[3]
     fill(db, 60_000, 1)
-    db.engine.now_ms += 1
+    db.engine.now_ms += 2
     sweeper = Sweeper(db.engine)
     while sweeper._db is None:
         assert sweeper.run(1)
@@ -153,7 +156,7 @@ def test_swapdb_in_the_middle_of_a_shard() -> None:
 def test_flushall_in_the_middle_of_a_shard() -> None:
     db = database()
     fill(db, 60_000, 1)
-    db.engine.now_ms += 1
+    db.engine.now_ms += 2
     sweeper = Sweeper(db.engine)
     while sweeper._db is None:
         assert sweeper.run(1)
@@ -206,7 +209,7 @@ def test_a_run_keeps_to_its_budget() -> None:
     """Not a benchmark: a run that ignores its budget takes a hundred times as long."""
     db = database()
     fill(db, 200_000, 1)
-    db.engine.now_ms += 1
+    db.engine.now_ms += 2
     sweeper = Sweeper(db.engine)
     spent_ns = []
     more = True
@@ -245,7 +248,7 @@ def test_nothing_goes_too_early_and_of_a_few_nothing_too_late(steps: list[tuple[
             db.engine.now_ms += amount
         elif action == "sweep":
             sweep(sweeper)
-            model = {key: at_ms for key, at_ms in model.items() if at_ms > db.engine.now_ms}
+            model = {key: at_ms for key, at_ms in model.items() if at_ms >= db.engine.now_ms}
             assert {key for shard in db.shards for key in shard.values} == set(model)
         db.engine.dirty = 0
     db.engine.check()
