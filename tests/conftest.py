@@ -54,9 +54,9 @@ def fresh_redis(tmp_path: Path) -> Iterator[RealRedis]:
     yield from run_redis(tmp_path)
 
 
-def run_redis(folder: Path) -> Iterator[RealRedis]:
+def run_redis(folder: Path, *arguments: str) -> Iterator[RealRedis]:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    server = RealRedis(folder, "--save", "")
+    server = RealRedis(folder, "--save", "", *arguments)
     yield server
     server.stop()

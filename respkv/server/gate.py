@@ -264,18 +264,17 @@ def _queue(session: "Session", spec: Spec, argv: list[bytes]) -> None:
 
 def _run_silently(session: "Session", argv: list[bytes]) -> None:
     """Run `argv` and leave its reply out, unless it is the CLIENT REPLY that ends the silence."""
-    before = session.reply_mode
+    skips = session.skips_next
     length = len(session.out)
-    session.set_gate(GATE_SILENT, False)
-    if before == "skip":
+    session.skips_next = False
+    if skips and session.reply_mode == "on":
         session.reply_mode = "skipping"
+    session.set_gate(GATE_SILENT, False)
     run_unusual(session, argv)
-    if session.reply_mode == "on":
-        return
-    del session.out[length:]
-    if session.parked and session.block is None:
-        session.reply_mode = before
-    elif session.reply_mode == "skipping" and not session.parked:
-        session.reply_mode = "on"
     if session.reply_mode != "on":
-        session.set_gate(GATE_SILENT, True)
+        del session.out[length:]
+    if session.parked and session.block is None:  # it is yet to run
+        session.skips_next = skips
+    if session.reply_mode == "skipping" and (not session.parked or session.block is None):
+        session.reply_mode = "on"
+    session.set_gate(GATE_SILENT, session.reply_mode != "on" or session.skips_next)

@@ -71,8 +71,9 @@ class Session:
         self.queue_failed = False
         self.watcher = Watcher()
         self.watching: set[tuple[Keyspace, bytes]] = set()
-        # CLIENT REPLY: "on", "off", "skip" while the next reply is to be left out, "skipping" while it is.
+        # CLIENT REPLY: "on", "off", or "skipping" while a reply is left out; and whether the next one will be.
         self.reply_mode = "on"
+        self.skips_next = False
         self.no_evict = False
         self.no_touch = False
         self.created_ms = server.engine.now_ms
@@ -163,7 +164,7 @@ class Session:
         self.block = None
         if self.reply_mode == "skipping":
             self.reply_mode = "on"
-            self.set_gate(GATE_SILENT, False)
+            self.set_gate(GATE_SILENT, self.skips_next)
         elif self.reply_mode == "on":
             if isinstance(reply, ReplyError):
                 self.write_error(reply)
@@ -252,6 +253,7 @@ class Session:
         self.name = b""
         self.protocol = 2
         self.reply_mode = "on"
+        self.skips_next = False
         self.no_evict = False
         self.no_touch = False
         self.set_gate(GATE_SILENT | GATE_SUBSCRIBED | GATE_UNTOUCHING, False)

@@ -165,12 +165,12 @@ def client_reply(session: Session, argv: list[bytes]) -> Reply:
     mode = argv[2].lower()
     if mode == b"on":
         session.reply_mode = "on"
+        session.set_gate(GATE_SILENT, session.skips_next)
         return OK
     if mode == b"off":
         session.reply_mode = "off"
     elif mode == b"skip":
-        if session.reply_mode != "off":
-            session.reply_mode = "skip"
+        session.skips_next = session.reply_mode != "off"
     else:
         raise BadSyntax
     session.set_gate(GATE_SILENT, True)
