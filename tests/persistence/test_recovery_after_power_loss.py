@@ -2,7 +2,8 @@
 
 The disk that is assumed keeps what was synced, and of the rest what it likes: of each file's writes since its last
 sync all, none, or a part, the last one cut or full of zeros; of each directory's changes since its last sync all,
-none, or some, early or late ones. What is recovered must be a prefix of what happened with all that was acknowledged in it.
+none, or some, early or late ones. What is recovered must be a prefix of what happened, with all in it that was
+acknowledged.
 """
 
 import json
@@ -345,7 +346,6 @@ def test_taking_over_what_another_server_left(tmp_path: Path, monkeypatch: pytes
         *(("name", str(data / name), 0), ("write", 0, 0, (data / name).read_bytes())),
         *(("sync", 0), ("sync_directory", str(data))),
     ]
-    before = len(files.ops)
     run = Run(data, monkeypatch, files)
     run.write()
     run.sync()
