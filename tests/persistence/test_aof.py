@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from persistence_fakes import FakeEngine, RecordingFileSystem, always, finish, once
+from persistence_fakes import RecordingFileSystem, always, once, start, stored
 
+from respkv.engine.keyspace import open_engine
 from respkv.persistence.aof import (
     ALWAYS,
     CLOSED,
@@ -23,10 +24,7 @@ from respkv.persistence.aof import (
     LogFailed,
 )
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import Effect
-from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, read_manifest
-from respkv.persistence.recovery import Recovered, recover
 
 
 class Bench:
@@ -35,27 +33,22 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.layout = Layout(str(directory))
         self.files = RecordingFileSystem()
-        self.engine = FakeEngine()
+        self.engine = open_engine()
         self.logs: list[AppendLog] = []
 
     def open(self, policy: str = ALWAYS) -> AppendLog:
-        self.engine = FakeEngine()
-        found: Recovered = finish(recover(self.files, self.layout, self.engine, self.engine))
+        self.engine, found = start(Path(self.layout.directory), self.files)
         log = AppendLog(self.files, self.layout, found.manifest, found.position, policy)
         self.logs.append(log)
         self.files.calls.clear()
         return log
 
     def set(self, log: AppendLog, key: bytes, value: bytes) -> int:
-        effect: Effect = [b"SET", key, value]
-        assert isinstance(effect, list)
-        self.engine.apply(effect)
-        return log.append([effect])
+        self.engine.databases[0].load(key, value, None)
+        return log.append([[b"SET", key, value]])
 
     def recovered(self) -> dict[bytes, bytes]:
-        engine = FakeEngine()
-        finish(recover(FileSystem(), self.layout, engine, engine))
-        return {key: value for (_, key), (value, _) in engine.content().items()}
+        return stored(Path(self.layout.directory))
 
     def rebase(self, log: AppendLog) -> None:
         log.rebase(lambda path: self.write_base(path))

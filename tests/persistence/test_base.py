@@ -8,6 +8,7 @@ from persistence_fakes import RecordingFileSystem, always, content
 
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import open_engine
+from respkv.engine.snapshot import Snapshot
 from respkv.persistence import base
 from respkv.persistence.base import SnapshotWriter, write_base, write_snapshot
 from respkv.persistence.damage import DamagedFile
@@ -51,7 +52,7 @@ def test_without_a_snapshot_a_start_is_empty(tmp_path: Path) -> None:
 
 def test_slices_come_in_any_order(tmp_path: Path) -> None:
     engine = filled()
-    writer = SnapshotWriter(FileSystem(), str(tmp_path / "dump.rdb"))
+    writer = SnapshotWriter(FileSystem(), str(tmp_path / "dump.rdb"), {})
     for number in reversed(range(256)):
         for index in (2, 0, 1):
             shard = engine.databases[index].shards[number]
@@ -61,6 +62,28 @@ def test_slices_come_in_any_order(tmp_path: Path) -> None:
     assert writer.key_count == 1002
     assert writer.byte_count == (tmp_path / "dump.rdb").stat().st_size
     assert content(loaded(tmp_path)) == content(engine)
+
+
+def test_a_snapshot_of_a_moment_while_everything_changes(tmp_path: Path) -> None:
+    engine = filled()
+    expected = content(engine)
+    snapshot = Snapshot(engine)
+    writer = SnapshotWriter(FileSystem(), str(tmp_path / "dump.rdb"), snapshot.sizes)
+    number = 0
+    while (taken := snapshot.take(50)) is not None:
+        writer.add(*taken)
+        number += 1
+        engine.databases[0].set(b"new:%d" % number, b"x")
+        engine.databases[1].set(b"key:%d" % (3 * number + 1), b"changed")
+        buffer = engine.databases[0].edit(b"buffer")
+        buffer += b"!"
+        engine.databases[0].changed(b"buffer", 1)
+        if number % 5 == 0:
+            writer.drain()
+            assert writer.pending_bytes == 0
+    writer.finish()
+    assert number > 20
+    assert content(loaded(tmp_path)) == expected
 
 
 @pytest.mark.parametrize("failing", ["open_new", "write", "sync", "rename"])
@@ -83,7 +106,7 @@ def test_a_snapshot_is_on_disk_before_it_takes_its_place(tmp_path: Path) -> None
 
 
 def test_a_discarded_snapshot_leaves_nothing(tmp_path: Path) -> None:
-    writer = SnapshotWriter(FileSystem(), str(tmp_path / "dump.rdb"))
+    writer = SnapshotWriter(FileSystem(), str(tmp_path / "dump.rdb"), {})
     writer.write(0, {b"a": b"1"}, {})
     writer.discard()
     writer.discard()

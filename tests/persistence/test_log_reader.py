@@ -15,14 +15,14 @@ def set_(number: int, size: int = 5) -> bytes:
 
 def log_of(payloads: list[bytes]) -> tuple[bytes, list[int]]:
     """A log of these batches and where each begins."""
-    log = b""
+    log = bytearray()
     starts = []
     checksum = 0
     for payload in payloads:
         header, checksum = make_header(payload, checksum)
         starts.append(len(log))
         log += header + payload
-    return log, starts
+    return bytes(log), starts
 
 
 def reader_of(log: bytes) -> LogReader:
