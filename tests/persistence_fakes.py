@@ -1,4 +1,4 @@
-"""Stand-ins for what persistence is given: an engine of dicts, and a file system that records and fails."""
+"""What tests of persistence share: a file system that records and fails, engines loaded from disk, real servers."""
 
 import errno
 import importlib.util
@@ -18,85 +18,19 @@ import redis
 
 import respkv.commands.all  # noqa: F401  (fills the table of commands)
 from respkv.engine.engine import Engine
-from respkv.errors import ReplyError
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout
 from respkv.persistence.recovery import Recovered, load_alone, recover
 
 
-class FakeShard:
-    def __init__(self) -> None:
-        self.values: dict[bytes, Any] = {}
-        self.expires: dict[bytes, int] = {}
-
-
-class FakeDatabase:
-    def __init__(self) -> None:
-        self.shards = [FakeShard(), FakeShard()]
-
-    def load(self, key: bytes, value: Any, expire_at_ms: int | None) -> None:
-        shard = self.shards[len(key) & 1]
-        shard.values[key] = value
-        shard.expires.pop(key, None)
-        if expire_at_ms is not None:
-            shard.expires[key] = expire_at_ms
-
-    def remove(self, key: bytes) -> None:
-        for shard in self.shards:
-            shard.values.pop(key, None)
-            shard.expires.pop(key, None)
-
-
-class FakeEngine:
-    """Understands the few commands that the tests log."""
-
-    def __init__(self) -> None:
-        self.databases = [FakeDatabase() for _ in range(16)]
-        self.selected = self.databases[0]
-        self.applied: list[list[bytes]] = []
-        self.argv: list[bytes] = []
-        self.queue: list[list[bytes]] | None = None
-
-    def in_transaction(self) -> bool:
-        return self.queue is not None
-
-    def apply_all(self, commands: list[list[bytes]]) -> None:
-        for self.argv in commands:
-            if self.argv == [b"MULTI"]:
-                self.queue = []
-            elif self.argv == [b"EXEC"]:
-                queue, self.queue = self.queue, None
-                for argv in queue or ():
-                    self.apply(argv)
-            elif self.queue is not None:
-                self.queue.append(self.argv)
-            else:
-                self.apply(self.argv)
-
-    def apply(self, argv: list[bytes]) -> None:
-        self.applied.append(argv)
-        name = argv[0].upper()
-        if name == b"SELECT":
-            self.selected = self.databases[int(argv[1])]
-        elif name == b"SET":
-            expire_at_ms = int(argv[4]) if len(argv) > 3 and argv[3].upper() == b"PXAT" else None
-            self.selected.load(argv[1], argv[2], expire_at_ms)
-        elif name == b"DEL":
-            for key in argv[1:]:
-                self.selected.remove(key)
-        elif name == b"PEXPIREAT":
-            shard = self.selected.shards[len(argv[1]) & 1]
-            shard.expires[argv[1]] = int(argv[2])
-        elif name not in (b"MULTI", b"EXEC"):
-            raise ReplyError(b"ERR unknown command")
-
-    def content(self) -> dict[tuple[int, bytes], tuple[bytes, int | None]]:
-        return {
-            (index, key): (text(value), shard.expires.get(key))
-            for index, database in enumerate(self.databases)
-            for shard in database.shards
-            for key, value in shard.values.items()
-        }
+def records(engine: Engine) -> dict[tuple[int, bytes], tuple[bytes, int | None]]:
+    """Value and expiry of each key, by database and key."""
+    return {
+        (index, key): (text(value), shard.expires.get(key))
+        for index, database in enumerate(engine.databases)
+        for shard in database.shards
+        for key, value in shard.values.items()
+    }
 
 
 def text(value: Any) -> bytes:
@@ -183,15 +117,6 @@ def always(code: int) -> Callable[[], OSError]:
 def once(code: int) -> Callable[[], OSError | None]:
     errors: list[OSError] = [OSError(code, os.strerror(code))]
     return lambda: errors.pop() if errors else None
-
-
-def finish(steps: Iterator[Any]) -> Any:
-    """The return value of a generator, run to its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def server_binaries() -> dict[str, str]:

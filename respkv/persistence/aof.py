@@ -313,6 +313,8 @@ class AppendLog:
         after = before if base is None else before.with_base(base, ())
         try:
             self.files.sync(fd)
+            # Its name too, and that of a new base: nothing says that a later rename reaches the disk later.
+            self.files.sync_directory(self.layout.log_directory)
             if not self._put_manifest(after.with_incr(incr)):
                 self._poison(f"the manifest could not be written: {self.failure}")
                 raise OSError(self.failure)

@@ -6,6 +6,7 @@ busy for seconds, and everyone else's sync would wait behind it.
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -45,12 +46,14 @@ class _RdbFile:
         self,
         files: FileSystem,
         path: str,
+        sizes: Mapping[int, tuple[int, int]],
         aux: Mapping[bytes, bytes | int],
         functions: Sequence[bytes],
         encoders: dict[type, Encoder] | None,
     ) -> None:
         self.files = files
         self.path = path
+        self._sizes = sizes
         self._unsynced_bytes = 0
         self._selected = -1
         self._fd = files.open_new(path)
@@ -73,15 +76,11 @@ class _RdbFile:
         """Bytes written so far; the file's size once it is finished."""
         return self._writer.byte_count
 
-    def announce(self, index: int, key_count: int, expire_count: int) -> None:
-        """What is written next belongs to database `index`, which holds about so many keys."""
-        self._writer.select_database(index, key_count, expire_count)
-        self._selected = index
-
     def write(self, index: int, values: dict[bytes, Any], expires: dict[bytes, int]) -> None:
         """Add these keys of database `index`, and the times at which some of them end. Raises: OSError, TypeError."""
         if index != self._selected:
-            self.announce(index, 0, 0)
+            self._writer.select_database(index, *self._sizes.get(index, (0, 0)))
+            self._selected = index
         self._writer.write_keys(values, expires)
 
     def finish(self) -> None:
@@ -105,6 +104,9 @@ class _RdbFile:
         self.files.close(fd)
 
     def _write(self, block: bytes) -> None:
+        self._write_out(block)
+
+    def _write_out(self, block: bytes) -> None:
         self.files.write_whole(self._fd, block)
         self._unsynced_bytes += len(block)
         if self._unsynced_bytes >= _SYNC_EVERY_BYTES:
@@ -115,7 +117,10 @@ class _RdbFile:
 class SnapshotWriter(_RdbFile):
     """A snapshot that is given in slices, in any order, each key once; it takes the place of `path` at the end.
 
-    `write` and `finish` wait for the disk, so a server calls them in a thread of their own, one after the other.
+    `write` and `add` only encode, so that values may change afterwards; `drain` and `finish` wait for the disk. A
+    server calls these two in a thread, one at a time, `drain` also while slices are added: see to it that
+    `pending_bytes` does not grow without bound. `sizes` tells of each database the number of keys, and of those
+    with an expiry, for whoever loads the file.
 
     Raises: OSError when the file cannot be created.
     """
@@ -124,17 +129,38 @@ class SnapshotWriter(_RdbFile):
         self,
         files: FileSystem,
         path: str,
+        sizes: Mapping[int, tuple[int, int]],
         functions: Sequence[bytes] = (),
         encoders: dict[type, Encoder] | None = None,
     ) -> None:
         directory, name = os.path.split(path)
         self._destination = path
-        super().__init__(files, os.path.join(directory, TEMPORARY + name), {b"aof-base": 0}, functions, encoders)
+        self._blocks: deque[bytes] = deque()
+        path = os.path.join(directory, TEMPORARY + name)
+        super().__init__(files, path, sizes, {b"aof-base": 0}, functions, encoders)
+
+    def add(self, index: int, items: Sequence[tuple[bytes, Any, int]]) -> None:
+        """Add these keys of database `index`: key, value, and the unix ms at which it ends or -1."""
+        values = {key: value for key, value, _ in items}
+        self.write(index, values, {key: at_ms for key, _, at_ms in items if at_ms >= 0})
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that are encoded and wait for `drain`."""
+        return sum(map(len, self._blocks))
+
+    def drain(self) -> None:
+        """Write out what was added so far. Raises: OSError."""
+        while self._blocks:
+            self._write_out(self._blocks.popleft())
 
     def finish(self) -> None:
         """Put the snapshot in its place, durably. Raises: OSError with the file that was there still there."""
         try:
-            super().finish()
+            self._writer.finish()
+            self.drain()
+            self.files.sync(self._fd)
+            self._close()
             self.files.rename(self.path, self._destination)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -157,9 +183,12 @@ def write_base(
 
     Raises: OSError, with nothing left at `path`.
     """
-    file = _RdbFile(files, path, {b"aof-base": 1, **aux}, functions, encoders)
+    file = _RdbFile(files, path, _sizes(databases), {b"aof-base": 1, **aux}, functions, encoders)
     try:
-        _write_all(file, databases)
+        for index, database in enumerate(databases):
+            for shard in database.shards:
+                if shard.values:
+                    file.write(index, shard.values, shard.expires)
         file.finish()
     finally:
         file.discard()
@@ -174,19 +203,24 @@ def write_snapshot(
     encoders: dict[type, Encoder] | None = None,
 ) -> int:
     """Write all keys as the snapshot at `path` while everyone waits (SAVE); the number of keys. Raises: OSError."""
-    file = SnapshotWriter(files, path, functions, encoders)
+    file = SnapshotWriter(files, path, _sizes(databases), functions, encoders)
     try:
-        _write_all(file, databases)
+        for index, database in enumerate(databases):
+            for shard in database.shards:
+                if shard.values:
+                    file.write(index, shard.values, shard.expires)
+                    file.drain()
         file.finish()
     finally:
         file.discard()
     return file.key_count
 
 
-def _write_all(file: _RdbFile, databases: Sequence[ShardedDatabase]) -> None:
-    for index, database in enumerate(databases):
-        key_count = sum(len(shard.values) for shard in database.shards)
-        if key_count:
-            file.announce(index, key_count, sum(len(shard.expires) for shard in database.shards))
-            for shard in database.shards:
-                file.write(index, shard.values, shard.expires)
+def _sizes(databases: Sequence[ShardedDatabase]) -> dict[int, tuple[int, int]]:
+    return {
+        index: (
+            sum(len(shard.values) for shard in database.shards),
+            sum(len(shard.expires) for shard in database.shards),
+        )
+        for index, database in enumerate(databases)
+    }

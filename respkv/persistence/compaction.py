@@ -474,12 +474,12 @@ def _compact_offline(files: FileSystem, layout: Layout) -> str:
     temporary = os.path.join(layout.log_directory, TEMPORARY + base.name)
     key_count = write_base(files, temporary, engine.databases, {}, recovered.functions)
     files.rename(temporary, path)
-    files.sync_directory(layout.log_directory)
     # An increment too, even if empty: then nothing about the directory is unusual.
     incr = layout.incr_file(manifest.next_incr_seq())
     fd = files.open_new(layout.path(incr))
     files.sync(fd)
     files.close(fd)
+    files.sync_directory(layout.log_directory)
     replaced = manifest.with_base(base, ())
     write_manifest(files, layout, replaced.with_incr(incr))
     _unlink_all(files, [layout.path(item) for item in replaced.history])

@@ -199,8 +199,10 @@ class LogReader:
         if checksum != header.checksum and not self._is_confirmed(checksum, self.position + whole):
             self.stop = CHECKSUM_MISMATCH
             return
-        taken, _ = parse_commands(payload, 0, commands, len(commands) + len(payload))
+        taken_before = len(commands)
+        taken, _ = parse_commands(payload, 0, commands, taken_before + len(payload))
         if taken != len(payload):
+            del commands[taken_before:]
             self.stop = BAD_PAYLOAD
             return
         self.checksum = checksum

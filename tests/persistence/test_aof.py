@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from persistence_fakes import FakeEngine, RecordingFileSystem, always, finish, once
+from persistence_fakes import RecordingFileSystem, always, once, start, stored
 
+from respkv.engine.keyspace import open_engine
 from respkv.persistence.aof import (
     ALWAYS,
     CLOSED,
@@ -23,10 +24,7 @@ from respkv.persistence.aof import (
     LogFailed,
 )
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import Effect
-from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, read_manifest
-from respkv.persistence.recovery import Recovered, recover
 
 
 class Bench:
@@ -35,27 +33,22 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.layout = Layout(str(directory))
         self.files = RecordingFileSystem()
-        self.engine = FakeEngine()
+        self.engine = open_engine()
         self.logs: list[AppendLog] = []
 
     def open(self, policy: str = ALWAYS) -> AppendLog:
-        self.engine = FakeEngine()
-        found: Recovered = finish(recover(self.files, self.layout, self.engine, self.engine))
+        self.engine, found = start(Path(self.layout.directory), self.files)
         log = AppendLog(self.files, self.layout, found.manifest, found.position, policy)
         self.logs.append(log)
         self.files.calls.clear()
         return log
 
     def set(self, log: AppendLog, key: bytes, value: bytes) -> int:
-        effect: Effect = [b"SET", key, value]
-        assert isinstance(effect, list)
-        self.engine.apply(effect)
-        return log.append([effect])
+        self.engine.databases[0].load(key, value, None)
+        return log.append([[b"SET", key, value]])
 
     def recovered(self) -> dict[bytes, bytes]:
-        engine = FakeEngine()
-        finish(recover(FileSystem(), self.layout, engine, engine))
-        return {key: value for (_, key), (value, _) in engine.content().items()}
+        return stored(Path(self.layout.directory))
 
     def rebase(self, log: AppendLog) -> None:
         log.rebase(lambda path: self.write_base(path))
@@ -255,7 +248,8 @@ def test_a_rebase_that_fails_leaves_the_log_poisoned_and_may_be_tried_again(benc
 def test_a_manifest_of_unknown_fate_never_loses_its_files(bench: Bench) -> None:
     log = bench.open()
     bench.set(log, b"a", b"1")
-    bench.files.fail["sync_directory"] = always(errno.EIO)
+    failure = always(errno.EIO)
+    bench.files.fail["sync_directory"] = lambda: failure() if "rename" in bench.files.names() else None
     with pytest.raises(LogFailed):
         log.rotate()
     assert log.state is POISONED
@@ -278,7 +272,7 @@ def test_rotation_syncs_the_old_increment_before_the_manifest_names_the_new_one(
     assert before.to_load() == (bench.layout.incr_file(1),)
     assert log.manifest.to_load() == (bench.layout.incr_file(1), bench.layout.incr_file(2))
     assert bench.files.names() == [
-        *("write", "sync", "open_new", "sync"),
+        *("write", "sync", "open_new", "sync", "sync_directory"),
         *("open_new", "write", "sync", "rename", "sync_directory"),
     ]
     bench.set(log, b"b", b"2")

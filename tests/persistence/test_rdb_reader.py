@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from persistence_fakes import FakeEngine, real_server, server_binaries
+from persistence_fakes import real_server, records, server_binaries
 
+from respkv.engine.engine import Engine
+from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
 from respkv.persistence.base import write_base
 from respkv.persistence.crc64 import crc64
@@ -21,8 +23,8 @@ from respkv.persistence.rdb_writer import RdbWriter, encode_integer, encode_leng
 NEVER = None
 
 
-def read(data: bytes, decoders: Any = None) -> tuple[FakeEngine, RdbReader]:
-    engine = FakeEngine()
+def read(data: bytes, decoders: Any = None) -> tuple[Engine, RdbReader]:
+    engine = open_engine()
     reader = RdbReader(lambda at, size: data[at : at + size], len(data), "f.rdb", engine, decoders or {})
     while reader.step(3):
         pass
@@ -68,7 +70,7 @@ def test_lengths(length: int, encoded: bytes) -> None:
 def test_integers_both_ways(value: int, encoded: bytes) -> None:
     assert encode_integer(value) == encoded
     engine, _ = read(file(b"\x00\x01k", encoded))
-    assert engine.content() == {(0, b"k"): (b"%d" % value, None)}
+    assert records(engine) == {(0, b"k"): (b"%d" % value, None)}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_every_opcode_that_a_server_may_write() -> None:
             b"\x00\xc0\x07\x01K",
         )
     )
-    assert engine.content() == {
+    assert records(engine) == {
         (3, b"a"): (b"A", 1700000000123),
         (3, b"b"): (b"B", 1700000000000),
         (3, b"c"): (b"C", None),
@@ -130,13 +132,13 @@ def test_every_opcode_that_a_server_may_write() -> None:
 
 @pytest.mark.parametrize("magic", [b"REDIS0005", b"REDIS0009", b"REDIS0012", b"REDIS0016", b"VALKEY080"])
 def test_versions_that_are_known(magic: bytes) -> None:
-    assert read(file(b"\x00\x01a\x01A", magic=magic))[0].content() == {(0, b"a"): (b"A", None)}
+    assert records(read(file(b"\x00\x01a\x01A", magic=magic))[0]) == {(0, b"a"): (b"A", None)}
 
 
 def test_old_files_have_no_checksum_and_it_may_be_switched_off() -> None:
     for data in (b"REDIS0002\x00\x01a\x01A\xff", b"REDIS0009\x00\x01a\x01A\xff" + bytes(8)):
         engine, reader = read(data)
-        assert engine.content() == {(0, b"a"): (b"A", None)}
+        assert records(engine) == {(0, b"a"): (b"A", None)}
         assert not reader.is_verified
         assert reader.position == len(data)
 
@@ -182,7 +184,7 @@ def test_damage_is_found_before_memory_is_reserved(data: bytes) -> None:
 
 def test_a_type_is_one_row() -> None:
     engine, _ = read(file(b"\x04\x01h\x01\x01a\x01b"), {4: lambda reader: read_pairs(reader)})
-    assert engine.databases[0].shards[1].values == {b"h": b"a=b"}
+    assert records(engine) == {(0, b"h"): (b"a=b", None)}
 
 
 def read_pairs(reader: RdbReader) -> bytes:
@@ -190,8 +192,8 @@ def read_pairs(reader: RdbReader) -> bytes:
     return b",".join(b"=".join(pair) for pair in pairs)
 
 
-def sample() -> FakeEngine:
-    engine = FakeEngine()
+def sample() -> Engine:
+    engine = open_engine()
     for number in range(300):
         engine.databases[number % 2].load(b"key:%d" % number, b"v" * number, None)
     engine.databases[0].load(b"integer", -5, None)
@@ -202,7 +204,7 @@ def sample() -> FakeEngine:
     return engine
 
 
-def write(path: Path, engine: FakeEngine) -> bytes:
+def write(path: Path, engine: Engine) -> bytes:
     write_base(FileSystem(), str(path), engine.databases, {b"ctime": 1700000000}, [b"#!lua name=x\n"])
     return path.read_bytes()
 
@@ -210,7 +212,7 @@ def write(path: Path, engine: FakeEngine) -> bytes:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     engine = sample()
     read_back, reader = read(write(tmp_path / "a.rdb", engine))
-    assert read_back.content() == engine.content()
+    assert records(read_back) == records(engine)
     assert reader.functions == [b"#!lua name=x\n"]
     assert reader.aux[b"ctime"] == b"1700000000"
     assert reader.key_count == 305
@@ -222,7 +224,7 @@ def test_a_value_without_encoding_is_a_mistake_of_the_caller() -> None:
 
 
 def test_every_cut_and_every_flipped_bit_is_found(tmp_path: Path) -> None:
-    engine = FakeEngine()
+    engine = open_engine()
     engine.databases[0].load(b"a", b"1", 1700000000123)
     engine.databases[1].load(b"b", 77, None)
     data = write(tmp_path / "a.rdb", engine)
@@ -252,17 +254,17 @@ def test_any_keys_and_values(values: dict[bytes, Any]) -> None:
     writer.select_database(0, len(values), 0)
     writer.write_keys(values, {})
     writer.finish()
-    content = read(b"".join(blocks))[0].content()
+    content = records(read(b"".join(blocks))[0])
     assert {key: value for (_, key), (value, _) in content.items()} == {
         key: b"%d" % value if isinstance(value, int) else value for key, value in values.items()
     }
 
 
 def test_long_values_cross_the_reader_s_window(tmp_path: Path) -> None:
-    engine = FakeEngine()
+    engine = open_engine()
     for number in range(5):
         engine.databases[0].load(b"%d" % number, b"%d" % number * (3 << 20), None)
-    assert read(write(tmp_path / "a.rdb", engine))[0].content() == engine.content()
+    assert records(read(write(tmp_path / "a.rdb", engine))[0]) == records(engine)
 
 
 def test_redis_check_rdb_accepts_it(tmp_path: Path) -> None:
@@ -292,8 +294,8 @@ def test_a_snapshot_of_a_real_server_is_read_and_ours_is_loaded_by_it(tmp_path: 
         client.save()
     engine, reader = read((theirs / "dump.rdb").read_bytes())
     assert reader.is_verified
-    assert {key: value for (_, key), (value, _) in engine.content().items()} == expected
-    assert engine.content()[0, b"expiring"] == (b"x", 4102444800000)
+    assert {key: value for (_, key), (value, _) in records(engine).items()} == expected
+    assert records(engine)[0, b"expiring"] == (b"x", 4102444800000)
 
     ours = tmp_path / "ours"
     ours.mkdir()

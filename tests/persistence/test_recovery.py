@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
-from persistence_fakes import FakeEngine, finish, real_server, server_binaries
+from persistence_fakes import real_server, records, server_binaries, start
 
+from respkv.commands.replay import Replayer
+from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
 from respkv.persistence.aof import AppendLog, LogPosition
 from respkv.persistence.base import write_base
@@ -16,7 +17,7 @@ from respkv.persistence.batch import Effect, encode, make_header
 from respkv.persistence.damage import DamagedFile
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
-from respkv.persistence.recovery import Recovered, recover
+from respkv.persistence.recovery import recover
 
 FILES = FileSystem()
 MULTI = b"*1\r\n$5\r\nMULTI\r\n"
@@ -24,14 +25,9 @@ EXEC = b"*1\r\n$4\r\nEXEC\r\n"
 SERVERS = server_binaries()
 
 
-def start(directory: Path, **options: Any) -> tuple[FakeEngine, Recovered]:
-    engine = FakeEngine()
-    return engine, finish(recover(FILES, Layout(str(directory)), engine, engine, **options))
-
-
 def values(directory: Path) -> dict[bytes, bytes]:
     engine, _ = start(directory)
-    return {key: value for (_, key), (value, _) in engine.content().items()}
+    return {key: value for (_, key), (value, _) in records(engine).items()}
 
 
 def append(directory: Path, *batches: list[Effect]) -> None:
@@ -75,7 +71,7 @@ def batches(*payloads: bytes) -> bytes:
 
 def test_nothing_there_is_an_empty_store(tmp_path: Path) -> None:
     engine, found = start(tmp_path)
-    assert (found.source, found.manifest, engine.content()) == ("empty", None, {})
+    assert (found.source, found.manifest, records(engine)) == ("empty", None, {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,15 +79,15 @@ def test_base_and_increments_are_loaded_in_order(tmp_path: Path) -> None:
     first = batches(set_(b"a", b"1"), set_(b"b", b"1"))
     lay(tmp_path, first, batches(set_(b"b", b"2")), base=set_(b"a", b"0") + set_(b"c", b"0"))
     engine, found = start(tmp_path)
-    assert engine.content() == {(0, b"a"): (b"1", None), (0, b"b"): (b"2", None), (0, b"c"): (b"0", None)}
+    assert records(engine) == {(0, b"a"): (b"1", None), (0, b"b"): (b"2", None), (0, b"c"): (b"0", None)}
     assert (found.batch_count, found.command_count, found.position.lsn) == (3, 5, 3)
     assert found.unverified_bytes == len(set_(b"a", b"0")) * 2
 
 
 def test_progress_is_told_and_ends_at_the_total(tmp_path: Path) -> None:
     lay(tmp_path, batches(*[set_(b"k%d" % number, b"v") for number in range(20000)]))
-    engine = FakeEngine()
-    steps = list(recover(FILES, Layout(str(tmp_path)), engine, engine))
+    engine = open_engine()
+    steps = list(recover(FILES, Layout(str(tmp_path)), engine, Replayer(engine)))
     assert len(steps) > 2
     done = [step.bytes_done for step in steps]
     assert done == sorted(done)
@@ -160,7 +156,7 @@ def test_a_log_without_its_manifest_is_not_an_empty_store(tmp_path: Path) -> Non
 
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     lay(tmp_path, batches(encode([[b"NOSUCH", b"x"]])))
-    with pytest.raises(DamagedFile, match="'NOSUCH' fails with 'ERR unknown command'"):
+    with pytest.raises(DamagedFile, match="'NOSUCH' fails with"):
         start(tmp_path)
 
 
@@ -169,22 +165,21 @@ def test_a_transaction_without_exec_is_dropped(tmp_path: Path, torn: bytes) -> N
     before = batches(set_(b"a", b"1")) + b"#TS:5\r\n" + set_(b"b", b"2") + MULTI + set_(b"c", b"3") + EXEC
     lay(tmp_path, before + MULTI + set_(b"d", b"4") + torn)
     engine, found = start(tmp_path)
-    assert set(engine.content()) == {(0, b"a"), (0, b"b"), (0, b"c")}
-    assert [argv[0] for argv in engine.applied] == [b"SET", b"SET", b"SET"]
+    assert set(records(engine)) == {(0, b"a"), (0, b"b"), (0, b"c")}
     assert incr_path(tmp_path).read_bytes() == before
     assert found.cut[0][1].reason == "transaction without its EXEC"
 
 
 def test_the_single_log_of_older_redis_becomes_the_base(tmp_path: Path) -> None:
     base = tmp_path / "preamble.rdb"
-    engine = FakeEngine()
+    engine = open_engine()
     engine.databases[2].load(b"in-base", b"0", None)
     write_base(FILES, str(base), engine.databases, {})
     single = tmp_path / "appendonly.aof"
     single.write_bytes(base.read_bytes() + encode([[b"SELECT", b"1"]]) + set_(b"a", b"1") + b"*3\r\n$3")
     base.unlink()
     engine, found = start(tmp_path)
-    assert engine.content() == {(2, b"in-base"): (b"0", None), (1, b"a"): (b"1", None)}
+    assert records(engine) == {(2, b"in-base"): (b"0", None), (1, b"a"): (b"1", None)}
     assert found.source == "old log"
     assert not single.exists()
     manifest = read_manifest(FILES, Layout(str(tmp_path)).manifest_path)
@@ -203,7 +198,7 @@ def test_an_upgrade_that_died_between_manifest_and_move_is_finished(tmp_path: Pa
 
 
 def test_a_snapshot_is_taken_over_once_and_left_where_it_is(tmp_path: Path) -> None:
-    engine = FakeEngine()
+    engine = open_engine()
     engine.databases[0].load(b"a", b"1", None)
     snapshot = tmp_path / "dump.rdb"
     write_base(FILES, str(snapshot), engine.databases, {})
@@ -261,7 +256,7 @@ def test_to_a_real_server_and_back(tmp_path: Path, server: str, preamble: str) -
         client.set("theirs", "2")
         expected[b"theirs"] = b"2"
     engine, found = start(tmp_path)
-    assert {key: value for (_, key), (value, _) in engine.content().items()} == expected
+    assert {key: value for (_, key), (value, _) in records(engine).items()} == expected
     assert found.batch_count == 2
     append(tmp_path, [[b"SET", b"again", b"3"]])
     assert values(tmp_path) == expected | {b"again": b"3"}
@@ -270,7 +265,7 @@ def test_to_a_real_server_and_back(tmp_path: Path, server: str, preamble: str) -
 def test_a_directory_of_ours_passes_redis_check_aof_and_loads(tmp_path: Path) -> None:
     if "redis-7.0" not in SERVERS or shutil.which("redis-check-aof") is None:
         pytest.skip("redis-server is not installed")
-    engine = FakeEngine()
+    engine = open_engine()
     engine.databases[0].load(b"in-base", b"0", 4102444800000)
     write_base(FILES, str(tmp_path / "dump.rdb"), engine.databases, {})
     append(tmp_path, [[b"SELECT", b"0"], [b"SET", b"a", b"1"]], [[b"SET", b"b", b"2"]])
