@@ -1,1 +1,7 @@
 """Importing this module declares all commands on data."""
+
+import respkv.commands.databases
+import respkv.commands.keys
+import respkv.commands.objects
+import respkv.commands.strings
+import respkv.commands.ttl

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 from respkv.commands.replay import Replayer
-from respkv.engine.snapshot import Item, Snapshot
+from respkv.engine.snapshot import Snapshot
 from respkv.errors import StartupError
 from respkv.net.durability import Durability
 from respkv.persistence.aof import AppendLog, LogFailed
@@ -34,6 +34,9 @@ SLICE_KEYS = 2000
 """Keys of a snapshot that are handed to its writer at once."""
 
 SLICES_A_TICK = 8
+
+PENDING_BYTES = 32 * 1024 * 1024
+"""How much of a snapshot may wait for the disk."""
 
 RETRY_S = 1.0
 """How often a log that failed is tried again, and a poisoned one replaced."""
@@ -206,9 +209,11 @@ class Storage(Persistence):
     def _write_snapshot(self, image: Snapshot) -> None:
         writer: SnapshotWriter | None = None
         try:
-            writer = SnapshotWriter(self.files, self.layout.snapshot_path)
+            writer = SnapshotWriter(self.files, self.layout.snapshot_path, image.sizes)
             while (piece := image.take(SLICE_KEYS)) is not None:
-                _write_piece(writer, piece)
+                writer.add(*piece)
+                if writer.pending_bytes > PENDING_BYTES:
+                    writer.drain()
             writer.finish()
         except OSError:
             if writer is not None:
@@ -219,14 +224,15 @@ class Storage(Persistence):
 
     def start_save(self) -> bool:
         """As Persistence."""
+        image = Snapshot(self.engine)
         try:
-            self._writer = _SnapshotThread(
-                SnapshotWriter(self.files, self.layout.snapshot_path), Snapshot(self.engine), self.engine.changes
-            )
+            writer = SnapshotWriter(self.files, self.layout.snapshot_path, image.sizes)
         except OSError as error:
+            image.close()
             server_log.warning(logger, "the snapshot could not be begun", reason=error.strerror or str(error))
             self.last_save_ok = False
             return False
+        self._writer = _SnapshotThread(writer, image, self.engine.changes)
         self.is_saving = True
         self.save_started_s = int(time.time())
         return True
@@ -412,41 +418,40 @@ class Storage(Persistence):
 
 
 class _SnapshotThread:
-    """Writes a snapshot beside other work: the main thread takes slices of the image, a thread writes them."""
+    """Writes a snapshot beside other work: the main thread encodes slices of the image, a thread writes them."""
 
     def __init__(self, writer: SnapshotWriter, image: Snapshot, changes_at_start: int) -> None:
         self.changes_at_start = changes_at_start
         self.started_s = time.monotonic()
         self.error: OSError | None = None
         self.has_ended = False
+        self._writer = writer
         self._image = image
-        # Bounded, so that a slow disk holds the slices back in the image instead of in memory twice.
-        self._slices: queue.Queue[tuple[int, list[Item]] | None] = queue.Queue(4)
+        # What the thread has to do next: write out what is encoded, or (False) finish the file, or (None) drop it.
+        self._steps: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
         self._is_fed = False
-        self._is_abandoned = False
-        self._thread = threading.Thread(target=self._run, args=(writer,), name="respkv-snapshot", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="respkv-snapshot", daemon=True)
         self._thread.start()
 
     def feed(self) -> bool:
-        """Hand one more slice over; whether another one may be tried at once."""
+        """Hand one more slice over; whether another one may follow at once."""
         if not self._thread.is_alive():
             self._end()
             return False
-        if self._is_fed or self._slices.full():
+        # A slow disk holds the slices back in the image instead of in memory twice.
+        if self._is_fed or self._writer.pending_bytes > PENDING_BYTES:
             return False
         piece = self._image.take(SLICE_KEYS)
-        self._slices.put(piece)
-        self._is_fed = piece is None
+        if piece is None:
+            self._is_fed = True
+        else:
+            self._writer.add(*piece)
+        self._steps.put(piece is not None)
         return not self._is_fed
 
     def abandon(self) -> None:
         """Stop, and leave no file behind."""
-        self._is_abandoned = True
-        while self._thread.is_alive():
-            try:
-                self._slices.put_nowait(None)
-            except queue.Full:
-                self._slices.get_nowait()
+        self._steps.put(None)
         self._end()
 
     def _end(self) -> None:
@@ -454,21 +459,14 @@ class _SnapshotThread:
         self._image.close()
         self.has_ended = True
 
-    def _run(self, writer: SnapshotWriter) -> None:
+    def _run(self) -> None:
         try:
-            while (piece := self._slices.get()) is not None:
-                _write_piece(writer, piece)
-            if self._is_abandoned:
-                writer.discard()
+            while step := self._steps.get():
+                self._writer.drain()
+            if step is None:
+                self._writer.discard()
             else:
-                writer.finish()
+                self._writer.finish()
         except OSError as error:
             self.error = error
-            writer.discard()
-
-
-def _write_piece(writer: SnapshotWriter, piece: tuple[int, list[Item]]) -> None:
-    index, items = piece
-    values = {key: value for key, value, _ in items}
-    expires = {key: at_ms for key, _, at_ms in items if at_ms >= 0}
-    writer.write(index, values, expires)
+            self._writer.discard()

@@ -10,4 +10,4 @@ import respkv.server.commands.latency
 import respkv.server.commands.memory
 import respkv.server.commands.saving
 import respkv.server.commands.slowlog
-import respkv.server.commands.transactions  # noqa: F401
+import respkv.server.commands.transactions
