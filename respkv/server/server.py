@@ -247,7 +247,7 @@ class Server:
                 session.authenticate(b"default")
 
     def _follow_request_limits(self) -> None:
-        self.bulk_max_bytes = self.config.proto_max_bulk_len
+        self.bulk_max_bytes = self.engine.bulk_max_bytes = self.config.proto_max_bulk_len
         self.query_max_bytes = self.config.client_query_buffer_limit
         for session in self.sessions.values():
             session.reader.bulk_max_bytes = self.bulk_max_bytes
