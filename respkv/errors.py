@@ -91,6 +91,20 @@ class InvalidExpire(ReplyError):
         super().__init__(b"ERR invalid expire time in '%b' command" % name)
 
 
+class ExecWithoutMulti(ReplyError):
+    """There is no transaction to run."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR EXEC without MULTI")
+
+
+class NestedMulti(ReplyError):
+    """A transaction begins within another."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR MULTI calls can not be nested")
+
+
 class StringTooLong(ReplyError):
     """A string would become longer than `proto-max-bulk-len`."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from respkv.commands.spec import COMMANDS, Spec, exact_names
 from respkv.engine.engine import Engine
-from respkv.errors import BadDatabaseIndex, ReplyError, WrongArity
+from respkv.errors import BadDatabaseIndex, ExecWithoutMulti, NestedMulti, ReplyError, WrongArity
 
 _NO_BOUND = 1 << 62
 
@@ -79,13 +79,13 @@ class Replayer:
         if name == b"exec":
             queue = self._queue
             if queue is None:
-                raise ReplyError(b"ERR EXEC without MULTI")
+                raise ExecWithoutMulti
             self._queue = None
             for queued in queue:
                 self._apply_unusual(queued)
         elif name == b"multi":
             if self._queue is not None:
-                raise ReplyError(b"ERR MULTI calls can not be nested")
+                raise NestedMulti
             self._queue = []
         elif self._queue is not None:
             self._queue.append(argv)

@@ -164,10 +164,10 @@ class Keyspace:
         self.engine.dirty += 1
 
     def set_until(self, key: bytes, value: Value, at_ms: int) -> None:
-        """Give `key` a new value of any type that ends at `at_ms` (unix ms), whatever it held."""
+        """Give `key` a new value of any type that ends at `at_ms` (unix ms), whatever it held: a use of the key."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if self.alert:
-            self._note(shard, key)
+            self._note_set(shard, key)
         values = shard.values
         old = values.get(key)
         if old is None:
@@ -262,7 +262,7 @@ class Keyspace:
         """Exchange all keys with database `other`; who watches a key that either has is touched. O(keys watched)."""
         for one, two in ((self, other), (other, self)):
             for key in one.watched:
-                if key in one.shards[hash(key) & SHARD_MASK].values or two.holds(key):
+                if key in one.shards[hash(key) & SHARD_MASK].values or two.peek(key) is not None:
                     one._touch_watchers(key)
         self.shards, other.shards = other.shards, self.shards
         self.payload_bytes, other.payload_bytes = other.payload_bytes, self.payload_bytes

@@ -257,6 +257,7 @@ def _queue(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     # Redis looks when it has read, not per command: the queue counts as query buffer, and the client is cut off.
     if session.queue_bytes > session.server.query_max_bytes:
         session.end_multi()
+        session.stats.query_limit_disconnections += 1
         session.closing = True
         return
     session.write(QUEUED)

@@ -9,7 +9,7 @@ Source of all behaviour: redis-server 7.0.15 and 8.2.
 
 from respkv.commands.flags import ALLOW_BUSY, FAST, GATE_MULTI, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, UNQUEUED
 from respkv.commands.spec import CommandGroup, Spec
-from respkv.errors import ReplyError
+from respkv.errors import ExecWithoutMulti, NestedMulti, ReplyError
 from respkv.reply import NO_REPLY, NULL_ARRAY, OK, Reply
 from respkv.resp.writer import array_header
 from respkv.server.gate import run
@@ -32,7 +32,7 @@ def multi(session: Session, argv: list[bytes]) -> Reply:
     1) (integer) 1
     """
     if session.gate & GATE_MULTI:
-        raise ReplyError(b"ERR MULTI calls can not be nested")
+        raise NestedMulti
     session.set_gate(GATE_MULTI, True)
     return OK
 
@@ -50,7 +50,7 @@ def discard(session: Session, argv: list[bytes]) -> Reply:
 def exec_(session: Session, argv: list[bytes]) -> Reply:
     """Run the commands of a transaction; their replies, or nil if a watched key has changed."""
     if not session.gate & GATE_MULTI:
-        raise ReplyError(b"ERR EXEC without MULTI")
+        raise ExecWithoutMulti
     failed = session.queue_failed
     touched = session.watched_has_changed()
     queue = session.queue

@@ -1,0 +1,162 @@
+"""Replies to bytes: each type of reply in both protocols."""
+
+from typing import Any
+
+import pytest
+from harness import decode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from respkv.errors import ReplyError, WrongType
+from respkv.reply import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    PONG,
+    QUEUED,
+    Attribute,
+    BigNumber,
+    Members,
+    Pairs,
+    Push,
+    Status,
+    Verbatim,
+)
+from respkv.resp.writer import array_header, error_line, format_float, write2, write3
+
+
+def written(write: Any, reply: Any) -> bytes:
+    out: list[bytes] = []
+    write(out, reply)
+    return b"".join(out)
+
+
+@pytest.mark.parametrize(
+    ("reply", "resp2", "resp3"),
+    [
+        (None, b"$-1\r\n", b"_\r\n"),
+        (NULL_ARRAY, b"*-1\r\n", b"_\r\n"),
+        (NO_REPLY, b"", b""),
+        (b"", b"$0\r\n\r\n", b"$0\r\n\r\n"),
+        (b"a\r\nb", b"$4\r\na\r\nb\r\n", b"$4\r\na\r\nb\r\n"),
+        (b"x" * 1024, b"$1024\r\n" + b"x" * 1024 + b"\r\n", b"$1024\r\n" + b"x" * 1024 + b"\r\n"),
+        (bytearray(b"ab"), b"$2\r\nab\r\n", b"$2\r\nab\r\n"),
+        ("é", b"$2\r\n\xc3\xa9\r\n", b"$2\r\n\xc3\xa9\r\n"),
+        (0, b":0\r\n", b":0\r\n"),
+        (1023, b":1023\r\n", b":1023\r\n"),
+        (1024, b":1024\r\n", b":1024\r\n"),
+        (-1, b":-1\r\n", b":-1\r\n"),
+        (2**63 - 1, b":9223372036854775807\r\n", b":9223372036854775807\r\n"),
+        (True, b":1\r\n", b"#t\r\n"),
+        (False, b":0\r\n", b"#f\r\n"),
+        (1.5, b"$3\r\n1.5\r\n", b",1.5\r\n"),
+        (float("inf"), b"$3\r\ninf\r\n", b",inf\r\n"),
+        (OK, b"+OK\r\n", b"+OK\r\n"),
+        (PONG, b"+PONG\r\n", b"+PONG\r\n"),
+        (QUEUED, b"+QUEUED\r\n", b"+QUEUED\r\n"),
+        (Status(b"Background saving started"), *[b"+Background saving started\r\n"] * 2),
+        (ReplyError(b"ERR no"), b"-ERR no\r\n", b"-ERR no\r\n"),
+        (WrongType(), *[b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"] * 2),
+        ([], b"*0\r\n", b"*0\r\n"),
+        (
+            [b"a", None, [1, OK]],
+            b"*3\r\n$1\r\na\r\n$-1\r\n*2\r\n:1\r\n+OK\r\n",
+            b"*3\r\n$1\r\na\r\n_\r\n*2\r\n:1\r\n+OK\r\n",
+        ),
+        ({b"a": 1}, b"*2\r\n$1\r\na\r\n:1\r\n", b"%1\r\n$1\r\na\r\n:1\r\n"),
+        ({}, b"*0\r\n", b"%0\r\n"),
+        ({b"a"}, b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
+        (Members([b"b", b"a"]), b"*2\r\n$1\r\nb\r\n$1\r\na\r\n", b"~2\r\n$1\r\nb\r\n$1\r\na\r\n"),
+        (Pairs([(b"a", 1.0)]), b"*2\r\n$1\r\na\r\n$1\r\n1\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1\r\n"),
+        (Push([b"x", 1]), b"*2\r\n$1\r\nx\r\n:1\r\n", b">2\r\n$1\r\nx\r\n:1\r\n"),
+        (Verbatim(b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
+        (Verbatim(b"hi", b"mkd"), b"$2\r\nhi\r\n", b"=6\r\nmkd:hi\r\n"),
+        (BigNumber(b"1" * 30), b"$30\r\n" + b"1" * 30 + b"\r\n", b"(" + b"1" * 30 + b"\r\n"),
+        (Attribute({b"ttl": 1}, b"v"), b"$1\r\nv\r\n", b"|1\r\n$3\r\nttl\r\n:1\r\n$1\r\nv\r\n"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_reply_in_both_protocols(reply: Any, resp2: bytes, resp3: bytes) -> None:
+    assert written(write2, reply) == resp2
+    assert written(write3, reply) == resp3
+    # The same within an array.
+    assert written(write2, [reply]) == b"*1\r\n" + resp2
+    assert written(write3, [reply]) == b"*1\r\n" + resp3
+
+
+@pytest.mark.parametrize("write", [write2, write3])
+@pytest.mark.parametrize("reply", [object(), (1, 2), [object()], {b"a": object()}])
+def test_what_no_protocol_has_is_a_mistake_of_ours(write: Any, reply: Any) -> None:
+    with pytest.raises(TypeError, match="no RESP form"):
+        written(write, reply)
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    assert error_line(b"ERR a\r\n+OK\r\nb") == b"-ERR a  +OK  b\r\n"
+
+
+@pytest.mark.parametrize("reply", [[1, 2], {b"a": 1}, {b"a"}, bytearray(b"ab")], ids=repr)
+def test_what_is_written_does_not_change_with_the_value(reply: Any) -> None:
+    out: list[bytes] = []
+    write2(out, reply)
+    before = b"".join(out)
+    reply.clear()
+    assert b"".join(out) == before
+
+
+def test_an_array_may_be_written_piece_by_piece() -> None:
+    out = [array_header(2)]
+    write2(out, b"a")
+    write2(out, None)
+    assert b"".join(out) == written(write2, [b"a", None])
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    # As Redis 8.2 writes scores.
+    [
+        (0.0, b"0"),
+        (-0.0, b"-0"),
+        (3.0, b"3"),
+        (-3.5, b"-3.5"),
+        (0.1, b"0.1"),
+        (100.25, b"100.25"),
+        (12345678.9, b"12345678.9"),
+        (0.00001, b"0.00001"),
+        (1e-6, b"0.000001"),
+        (1e-7, b"1e-7"),
+        (1.5e-6, b"1.5e-6"),
+        (0.00012345, b"1.2345e-4"),
+        (1e16, b"10000000000000000"),
+        (1e18, b"1000000000000000000"),
+        (4.6e18, b"4600000000000000000"),
+        (4.7e18, b"4.7e+18"),
+        (9.3e18, b"9.3e+18"),
+        (1e21, b"1e+21"),
+        (1.5e300, b"1.5e+300"),
+        (5e-324, b"5e-324"),
+        (1.7976931348623157e308, b"1.7976931348623157e+308"),
+        (float("inf"), b"inf"),
+        (float("-inf"), b"-inf"),
+        (float("nan"), b"nan"),
+    ],
+)
+def test_a_double_is_written_as_redis_does(number: float, text: bytes) -> None:
+    assert format_float(number) == text
+
+
+@given(st.floats(allow_nan=False))
+def test_a_double_reads_back_as_it_was(number: float) -> None:
+    assert float(format_float(number)) == number
+
+
+replies = st.recursive(
+    st.none() | st.binary(max_size=9) | st.integers(-(2**63), 2**63 - 1) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.binary(max_size=4), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(replies)
+def test_what_is_written_in_resp3_reads_back(reply: Any) -> None:
+    assert decode(written(write3, reply)) == [reply]
