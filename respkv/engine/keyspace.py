@@ -164,10 +164,10 @@ class Keyspace:
         self.engine.dirty += 1
 
     def set_until(self, key: bytes, value: Value, at_ms: int) -> None:
-        """Give `key` a new value of any type that ends at `at_ms` (unix ms), whatever it held."""
+        """Give `key` a new value of any type that ends at `at_ms` (unix ms), whatever it held: a use of the key."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if self.alert:
-            self._note(shard, key)
+            self._note_set(shard, key)
         values = shard.values
         old = values.get(key)
         if old is None:
@@ -176,6 +176,8 @@ class Keyspace:
             self.payload_bytes += payload_of(value) - payload_of(old)
         values[key] = value
         shard.expires[key] = at_ms
+        if at_ms < shard.sweep_at_ms:
+            shard.note_early(at_ms)
         self.engine.dirty += 1
 
     def put(self, key: bytes, value: Value) -> None:
