@@ -180,9 +180,10 @@ def _database(db: Keyspace, number: bytes) -> Keyspace:
 def _place(db: Keyspace, key: bytes, target: Keyspace, new_key: bytes, value: object) -> None:
     """Let `new_key` of `target` hold `value` and expire when `key` of `db` does."""
     at_ms = db.expiry_of(key)
-    target.set(new_key, value)
     if at_ms >= 0:
-        target.expire(new_key, at_ms)
+        target.set_until(new_key, value, at_ms)
+    else:
+        target.set(new_key, value)
 
 
 @command(

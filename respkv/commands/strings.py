@@ -91,6 +91,8 @@ def _set_with_options(db: Keyspace, argv: list[bytes]) -> Reply:
         _set_until(db, key, value, at_ms, argv)
     else:
         if keeps_ttl:
+            # A time to live that is over is not kept.
+            db.edit(key)
             db.put(key, value)
         else:
             db.set(key, value)

@@ -176,6 +176,8 @@ class Keyspace:
             self.payload_bytes += payload_of(value) - payload_of(old)
         values[key] = value
         shard.expires[key] = at_ms
+        if at_ms < shard.sweep_at_ms:
+            shard.note_early(at_ms)
         self.engine.dirty += 1
 
     def put(self, key: bytes, value: Value) -> None:

@@ -170,9 +170,9 @@ def memory_usage(db: Keyspace, key: bytes, samples: int = 5) -> int | None:
     if value is None:
         return None
     total = _allocated(sys.getsizeof(key)) + _value_bytes(value, samples)
-    total += sys.getsizeof(shard.values) // len(shard.values)
+    total += _table_bytes(shard.values) // (len(shard.values) + 1)
     if key in shard.expires:
-        total += EXPIRY_BYTES + sys.getsizeof(shard.expires) // len(shard.expires)
+        total += EXPIRY_BYTES + _table_bytes(shard.expires) // (len(shard.expires) + 1)
     return total
 
 

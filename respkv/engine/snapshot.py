@@ -5,7 +5,7 @@ let it be preserved: its dicts are copied, references only, some 10 ns a key. Wh
 changed is copied then. A value that is edited in place is copied before its first edit (`preserve_value`). FLUSHALL
 hands its dicts over as they are, and SWAPDB moves shards, which the snapshot knows by identity.
 
-Rule 1: what `take` returns must be written, or copied, before the next command runs.
+Rule 1: what `take` returns is the caller's, who may write it in another thread: values that can change are copied.
 Rule 2: whoever begins a snapshot takes it to its end or calls `close`.
 """
 
@@ -102,7 +102,7 @@ class Snapshot(Preserver):
         del self._keys[-count:]
         values = piece.values
         expires = piece.expires
-        items = [(key, values[key], expires.get(key, -1)) for key in keys]
+        items = [(key, copy_of(values[key]), expires.get(key, -1)) for key in keys]
         if not self._keys:
             self._end_shard(piece)
         return piece.index, items

@@ -258,6 +258,9 @@ class Service:
         while True:
             self.engine.now_ms = unix_ms()
             has_more = not self.durability.failed and self.sweeper.run(SWEEP_US)
+            if self.server.evictor.is_behind and not self.durability.failed:
+                self.server.make_room()
+                has_more = has_more or self.server.evictor.is_behind
             if self.engine.effects:
                 self._finish_turn()
             # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.

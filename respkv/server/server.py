@@ -13,6 +13,8 @@ from respkv.commands.flags import FAST, GATE_AUTH, GATE_MEMORY, GATE_PAUSED, GAT
 from respkv.commands.spec import Spec, exact_names
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
+from respkv.engine.eviction import Evictor
+from respkv.engine.memory import Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
 from respkv.server import log
@@ -64,8 +66,8 @@ class Server:
         self.waiting = Waiting()
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
-        # Whether keys whose time has come are deleted before somebody asks for them; DEBUG turns it off.
-        self.expires_actively = True
+        self.meter = Meter(engine)
+        self.evictor = Evictor(engine, self.meter)
         self.last_session_number = 0
         # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
         # ones. Whoever owns the connections drains it at the end of each turn.
@@ -172,8 +174,8 @@ class Server:
             )
 
     def make_room(self) -> bool:
-        """Evict until used memory is at most maxmemory; whether it is."""
-        return True
+        """Evict until the data take at most `maxmemory`, or for as long as that may last; False if it is impossible."""
+        return self.evictor.make_room(self.config.maxmemory)
 
     def data_bytes(self) -> int:
         """What keys and values take."""
@@ -185,7 +187,7 @@ class Server:
 
     def used_memory_bytes(self) -> int:
         """What data and clients take. O(clients)."""
-        return self.data_bytes() + self.client_bytes()
+        return self.meter.used_bytes() + self.client_bytes()
 
     def disk_error(self) -> bytes:
         """The MISCONF error while the log, or a snapshot, cannot be written."""
@@ -226,7 +228,17 @@ class Server:
         for names, follow in (
             (("requirepass",), self._follow_password),
             (("proto-max-bulk-len", "client-query-buffer-limit"), self._follow_request_limits),
-            (("maxmemory",), self._follow_memory),
+            (
+                (
+                    "maxmemory",
+                    "maxmemory-policy",
+                    "maxmemory-samples",
+                    "maxmemory-eviction-tenacity",
+                    "lfu-log-factor",
+                    "lfu-decay-time",
+                ),
+                self._follow_memory,
+            ),
             (("latency-tracking",), self._follow_latency_tracking),
             (("loglevel",), self._follow_log_level),
             (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), self._follow_thresholds),
@@ -253,7 +265,17 @@ class Server:
             session.reader.bulk_max_bytes = self.bulk_max_bytes
 
     def _follow_memory(self) -> None:
-        self.set_gate(GATE_MEMORY, self.config.maxmemory > 0)
+        config = self.config
+        self.evictor.configure(
+            config.maxmemory_policy,
+            config.maxmemory_samples,
+            config.maxmemory_eviction_tenacity,
+            config.lfu_log_factor,
+            config.lfu_decay_time,
+        )
+        self.set_gate(GATE_MEMORY, config.maxmemory > 0)
+        # A new limit may ask for evictions though nobody writes.
+        self.evictor.is_behind = config.maxmemory > 0
 
     def _follow_latency_tracking(self) -> None:
         self.tracks_latency = self.config.latency_tracking

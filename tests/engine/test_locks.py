@@ -31,6 +31,10 @@ def exclusive(table: LockTable, owner: Owner, *items: Lockable) -> Request:
     return table.acquire(owner, list(items), True, Told())
 
 
+def granted(request: Request) -> bool:
+    return request.is_granted
+
+
 def times_told(request: Request) -> int:
     assert isinstance(request.when_free, Told)
     return request.when_free.times
@@ -58,21 +62,21 @@ def test_it_is_empty_until_somebody_locks_and_after_all_release(table: LockTable
 
 def test_shared_locks_agree_and_exclusive_ones_do_not(table: LockTable) -> None:
     one, two, three = owners(table, 3)
-    assert shared(table, one, A).is_granted
-    assert shared(table, two, A).is_granted
+    assert granted(shared(table, one, A))
+    assert granted(shared(table, two, A))
     waiting = exclusive(table, three, A)
-    assert not waiting.is_granted
+    assert not granted(waiting)
     table.release_all(one)
-    assert not waiting.is_granted
+    assert not granted(waiting)
     table.release_all(two)
-    assert waiting.is_granted
+    assert granted(waiting)
     assert times_told(waiting) == 1
 
 
 def test_the_same_name_in_another_database_is_another_key(table: LockTable) -> None:
     one, two = owners(table, 2)
-    assert exclusive(table, one, A).is_granted
-    assert exclusive(table, two, C).is_granted
+    assert granted(exclusive(table, one, A))
+    assert granted(exclusive(table, two, C))
 
 
 def test_who_came_first_is_first(table: LockTable) -> None:
@@ -80,9 +84,9 @@ def test_who_came_first_is_first(table: LockTable) -> None:
     exclusive(table, one, A)
     requests = [shared(table, two, A), exclusive(table, three, A), shared(table, four, A)]
     table.release_all(one)
-    assert [request.is_granted for request in requests] == [True, False, False]
+    assert [granted(request) for request in requests] == [True, False, False]
     table.release_all(two)
-    assert [request.is_granted for request in requests] == [True, True, False]
+    assert [granted(request) for request in requests] == [True, True, False]
 
 
 def test_a_request_for_several_keys_gets_all_or_none(table: LockTable) -> None:
@@ -91,16 +95,16 @@ def test_a_request_for_several_keys_gets_all_or_none(table: LockTable) -> None:
     waiting = exclusive(table, two, A, B)
     assert two.held == {}
     # Who comes later waits behind it nevertheless.
-    assert not exclusive(table, three, A).is_granted
+    assert not granted(exclusive(table, three, A))
     table.release_all(one)
-    assert waiting.is_granted
+    assert granted(waiting)
     assert two.held == {A: True, B: True}
 
 
 def test_what_is_held_can_be_asked_for_again(table: LockTable) -> None:
     one = table.new_owner()
     exclusive(table, one, A)
-    assert shared(table, one, A, A).is_granted
+    assert granted(shared(table, one, A, A))
     assert one.held == {A: True}
 
 
@@ -110,10 +114,10 @@ def test_an_upgrade_goes_before_those_who_wait(table: LockTable) -> None:
     shared(table, two, A)
     third = exclusive(table, three, A)
     upgrade = exclusive(table, one, A)
-    assert not upgrade.is_granted
+    assert not granted(upgrade)
     table.release_all(two)
-    assert upgrade.is_granted
-    assert not third.is_granted
+    assert granted(upgrade)
+    assert not granted(third)
     assert one.held == {A: True}
 
 
@@ -126,7 +130,7 @@ def test_two_upgrades_are_a_deadlock(table: LockTable) -> None:
     exclusive(table, two, A)
     assert table.victim_of(two) is two
     table.release_all(two)
-    assert upgrade.is_granted
+    assert granted(upgrade)
 
 
 def test_the_youngest_of_a_deadlock_is_the_victim(table: LockTable) -> None:
@@ -142,7 +146,7 @@ def test_the_youngest_of_a_deadlock_is_the_victim(table: LockTable) -> None:
     table.release_all(three)
     assert table.victim_of(one) is None
     table.release_all(two)
-    assert last.is_granted
+    assert granted(last)
 
 
 def test_one_request_may_close_two_cycles(table: LockTable) -> None:
@@ -158,7 +162,7 @@ def test_one_request_may_close_two_cycles(table: LockTable) -> None:
         victims.append(victim)
         table.release_all(victim)
     assert victims == [three, two] or victims == [two, three]
-    assert last.is_granted
+    assert granted(last)
 
 
 def test_who_holds_nothing_is_overtaken_rather_than_aborted(table: LockTable) -> None:
@@ -166,9 +170,9 @@ def test_who_holds_nothing_is_overtaken_rather_than_aborted(table: LockTable) ->
     transaction, command = owners(table, 2)
     exclusive(table, transaction, A)
     waiting = exclusive(table, command, A, B)
-    assert exclusive(table, transaction, B).is_granted
+    assert granted(exclusive(table, transaction, B))
     table.release_all(transaction)
-    assert waiting.is_granted
+    assert granted(waiting)
 
 
 def test_who_holds_nothing_goes_to_the_end_of_a_cycle(table: LockTable) -> None:
@@ -177,15 +181,15 @@ def test_who_holds_nothing_goes_to_the_end_of_a_cycle(table: LockTable) -> None:
     exclusive(table, second, C)
     waiting = exclusive(table, command, A, B)
     behind = exclusive(table, second, B)
-    assert not behind.is_granted
+    assert not granted(behind)
     last = exclusive(table, first, C)
     assert table.victim_of(first) is None
-    assert behind.is_granted
+    assert granted(behind)
     assert times_told(behind) == 1
     table.release_all(second)
-    assert last.is_granted
+    assert granted(last)
     table.release_all(first)
-    assert waiting.is_granted
+    assert granted(waiting)
 
 
 def test_would_block(table: LockTable) -> None:
@@ -205,9 +209,9 @@ def test_giving_up_lets_those_behind_go_on(table: LockTable) -> None:
     shared(table, one, A)
     exclusive(table, two, A)
     behind = shared(table, three, A)
-    assert not behind.is_granted
+    assert not granted(behind)
     table.release_all(two)
-    assert behind.is_granted
+    assert granted(behind)
 
 
 def test_an_owner_waits_with_one_request_at_a_time(table: LockTable) -> None:
@@ -232,7 +236,7 @@ def test_who_is_told_may_use_the_table(table: LockTable) -> None:
     last = exclusive(table, three, A)
     table.release_all(one)
     assert done == [2]
-    assert last.is_granted
+    assert granted(last)
     table.check()
 
 
@@ -318,7 +322,7 @@ class Machine(RuleBasedStateMachine):
         self.requests.setdefault(number, []).append(request)
         # Who holds something may overtake, so that would_block is the more cautious of the two.
         if not expected:
-            assert request.is_granted
+            assert granted(request)
         self.model.acquire(number, items, exclusive)
         while number in self.model.all_blockers(number):
             before = {waiting: list(each.queue) for waiting, each in self.table._entries.items()}
@@ -362,7 +366,7 @@ class Machine(RuleBasedStateMachine):
             assert number not in self.model.all_blockers(number), "a deadlock lasts"
             for request in self.requests.get(number, []):
                 assert times_told(request) <= 1
-                assert request.is_granted or owner.waiting is request
+                assert granted(request) or owner.waiting is request
         assert bool(self.table) == bool(
             any(self.model.held.values()) or any(items for items, _ in self.model.waiting.values())
         )

@@ -110,7 +110,7 @@ def sleep(session: Session, argv: list[bytes]) -> Reply:
 @part("SET-ACTIVE-EXPIRE <0|1>", "Whether expired keys are removed before anybody asks for them.", least=3, most=3)
 def set_active_expire(session: Session, argv: list[bytes]) -> Reply:
     """The sweeper looks at the switch."""
-    session.server.expires_actively = argv[2] != b"0"
+    session.engine.active_expire = argv[2] != b"0"
     return OK
 
 

@@ -188,7 +188,6 @@ ACCEPTED: tuple[Group, ...] = (
         _row("lazyfree-lazy-server-del", YesNo(), False, "4.0", "Free overwritten values in a thread."),
         _row("lazyfree-lazy-user-del", YesNo(), False, "6.0", "Make DEL behave as UNLINK."),
         _row("lazyfree-lazy-user-flush", YesNo(), False, "6.2", "Make FLUSHALL asynchronous."),
-        _row("maxmemory-eviction-tenacity", Integer(0, 100), 10, "6.2", "How long one eviction may go on."),
     ),
     _group(
         "Files",

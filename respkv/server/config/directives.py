@@ -189,6 +189,9 @@ class MemoryLimits(Values):
         common=True,
     )
     maxmemory_samples = Directive(Integer(1, INT_MAX), 5, "Keys looked at to find the best one to evict.", since="2.0")
+    maxmemory_eviction_tenacity = Directive(
+        Integer(0, 100), 10, "How long one eviction may go on: 10 is half a millisecond, 100 is for ever.", since="6.2"
+    )
     maxmemory_clients = Directive(
         MemoryOrPercent(),
         0,
@@ -197,7 +200,10 @@ class MemoryLimits(Values):
     )
     lfu_log_factor = Directive(Integer(0, INT_MAX), 10, "How slowly the access counter of a key grows.", since="4.0")
     lfu_decay_time = Directive(
-        Integer(0, INT_MAX), 1, "Minutes without access that halve a key's access counter.", since="4.0"
+        Integer(0, INT_MAX),
+        1,
+        "Minutes without access that take one off a key's counter; 0: none do.",
+        since="4.0",
     )
     active_expire_effort = Directive(
         Integer(1, 10), 1, "How much time (1 to 10) may go into removing expired keys.", since="6.0"

@@ -135,9 +135,9 @@ def test_error_is_not_counted(world: World, debugger: Client) -> None:
 
 def test_set_active_expire_is_a_switch(world: World, debugger: Client) -> None:
     debugger.run("DEBUG SET-ACTIVE-EXPIRE 0")
-    assert not world.server.expires_actively
+    assert not world.engine.active_expire
     debugger.run("DEBUG SET-ACTIVE-EXPIRE 1")
-    assert world.server.expires_actively
+    assert world.engine.active_expire
 
 
 class Reloading(Persistence):
