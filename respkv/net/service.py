@@ -257,10 +257,13 @@ class Service:
     async def _sweep_forever(self) -> None:
         while True:
             self.engine.now_ms = unix_ms()
-            has_more = not self.durability.failed and self.sweeper.run(SWEEP_US)
-            if self.server.evictor.is_behind and not self.durability.failed:
-                self.server.make_room()
-                has_more = has_more or self.server.evictor.is_behind
+            server = self.server
+            has_more = False
+            if server.may_remove_keys() and not self.durability.failed:
+                has_more = self.sweeper.run(SWEEP_US)
+                if server.evictor.is_behind:
+                    server.make_room()
+                    has_more = has_more or server.evictor.is_behind
             if self.engine.effects:
                 self._finish_turn()
             # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.

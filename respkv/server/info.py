@@ -102,7 +102,7 @@ def memory_fields(server: Server) -> Fields:
     used = server.used_memory_bytes()
     peak = max(used, server.stats.peak_memory_bytes)
     resident = process.resident_bytes()
-    data = server.data_bytes()
+    data = server.meter.used_bytes()
     system = process.system_memory_bytes()
     limit = server.config.maxmemory
     log_buffer = server.persistence.log_buffer_bytes

@@ -8,12 +8,14 @@ import hashlib
 import hmac
 import logging
 import os
+from functools import partial
 
-from respkv.commands.flags import FAST, GATE_AUTH, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG
+from respkv.commands.flags import FAST, GATE_AUTH, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG, WRITE
 from respkv.commands.spec import Spec, exact_names
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.eviction import Evictor
+from respkv.engine.locks import Lockable
 from respkv.engine.memory import Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
@@ -62,6 +64,8 @@ class Server:
         self.persistence = Persistence()
         self.facts = Facts()
         self.facts.started_ms = engine.now_ms
+        self.meter = Meter(engine)
+        self.evictor = Evictor(engine, self.meter)
         self.pause = Pause()
         self.waiting = Waiting()
         self.run_id = os.urandom(20).hex()
@@ -78,6 +82,7 @@ class Server:
         self.query_max_bytes = 0
         self.tracks_latency = True
         self.slow_ns = NEVER_NS
+        self._maxmemory = 0
         self._slowlog_ns = NEVER_NS
         self._password_digest = b""
         self._follow_config()
@@ -173,21 +178,21 @@ class Server:
                 b" restart the server." % (name.upper(), name)
             )
 
+    def may_remove_keys(self) -> bool:
+        """Whether expired keys and those above maxmemory may go just now though nobody asks for them."""
+        return self.expires_actively and not self.pause.until_ms
+
     def make_room(self) -> bool:
         """Evict until the data take at most `maxmemory`, or for as long as that may last; False if it is impossible."""
-        return self.evictor.make_room(self.config.maxmemory)
-
-    def data_bytes(self) -> int:
-        """What keys and values take."""
-        return sum(db.payload_bytes for db in self.engine.databases)
+        return self.evictor.make_room(self._maxmemory)
 
     def client_bytes(self) -> int:
         """What connections and their buffers take. O(clients)."""
         return sum(map(buffered_bytes, self.sessions.values()))
 
     def used_memory_bytes(self) -> int:
-        """What data and clients take. O(clients)."""
-        return self.meter.used_bytes() + self.client_bytes()
+        """What data, clients and the log's buffer take. O(clients)."""
+        return self.meter.used_bytes() + self.client_bytes() + self.persistence.log_buffer_bytes
 
     def disk_error(self) -> bytes:
         """The MISCONF error while the log, or a snapshot, cannot be written."""
@@ -201,8 +206,29 @@ class Server:
         )
 
     def wait_for_locks(self, session: Session, spec: Spec, argv: list[bytes]) -> bool:
-        """Park the session if one of its keys is locked by another; whether it was."""
-        return False
+        """Park the session if one of its keys is locked by another; whether it was.
+
+        It asks for the locks that it needs and so has its place in the queues; once it has them it is run again, and
+        gives them back just before it does what it wants, since from there on nobody comes in between.
+        """
+        locks = self.engine.locks
+        if locks is None:
+            return False
+        owner = session.lock_owner
+        if owner is not None:
+            session.lock_owner = None
+            locks.release_all(owner)
+            return False
+        items, exclusive = _locked_by(session, spec, argv)
+        if not items or not locks.would_block(items, exclusive):
+            return False
+        owner = locks.new_owner()
+        session.lock_owner = owner
+        session.park("locked", argv)
+        locks.acquire(owner, items, exclusive, partial(self.ready.append, session))
+        # It holds nothing, so whoever is in a cycle with it goes on, and nobody is to be aborted.
+        locks.victim_of(owner)
+        return True
 
     # Passwords
 
@@ -266,6 +292,7 @@ class Server:
 
     def _follow_memory(self) -> None:
         config = self.config
+        self._maxmemory = config.maxmemory
         self.evictor.configure(
             config.maxmemory_policy,
             config.maxmemory_samples,
@@ -292,6 +319,14 @@ class Server:
         spike_ns = self.latency.threshold_ms * 1_000_000 if self.latency.threshold_ms else NEVER_NS
         self.slow_ns = min(self._slowlog_ns, spike_ns)
         self.set_gate(GATE_TIMED, spike_ns < NEVER_NS or 0 <= slower_than_us <= TIMED_BELOW_US)
+
+
+def _locked_by(session: Session, spec: Spec, argv: list[bytes]) -> tuple[list[Lockable], bool]:
+    """The keys that a command touches (EXEC: all commands of the transaction), and whether it writes any."""
+    requests = session.queue if spec.name == b"exec" else [(spec, argv)]
+    index = session.db.index
+    items = [(index, key) for queued, request in requests for key in queued.keys(request)]
+    return items, any(queued.flags & WRITE for queued, _ in requests)
 
 
 def redacted(spec: Spec, argv: list[bytes]) -> list[bytes]:

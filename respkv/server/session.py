@@ -16,6 +16,7 @@ from respkv.commands.spec import Spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, Watcher
+from respkv.engine.locks import Owner
 from respkv.errors import ReplyError
 from respkv.reply import OK, Block
 from respkv.resp.reader import RequestReader
@@ -63,6 +64,8 @@ class Session:
         self.backlog: list[list[bytes]] = []
         # What a command that waits waits for, while `parked` is "blocked".
         self.block: Block | None = None
+        # Who holds, or waits for, the locks that the first request of the backlog needs, while `parked` is "locked".
+        self.lock_owner: Owner | None = None
         # Set while EXEC runs: its commands answer at once, they cannot wait.
         self.executing = False
         # MULTI: the commands queued, and whether one was refused.
@@ -179,8 +182,16 @@ class Session:
         self.parked = ""
         self.block = None
         self.backlog = []
+        self.release_locks()
         self.out.clear()
         self.server.ready.append(self)
+
+    def release_locks(self) -> None:
+        """No longer wait for locks."""
+        owner = self.lock_owner
+        if owner is not None and self.engine.locks is not None:
+            self.lock_owner = None
+            self.engine.locks.release_all(owner)
 
     def select(self, index: int) -> None:
         """Work on database `index` from now on. Raises nothing: the caller checked it."""
@@ -267,6 +278,7 @@ class Session:
         self.closed = True
         self.closing = True
         self.block = None
+        self.release_locks()
         self.queue = []
         self.backlog = []
         self.unwatch()

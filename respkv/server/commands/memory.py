@@ -6,6 +6,7 @@ from respkv.commands.args import Args
 from respkv.commands.flags import LOADING, READONLY, STALE
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
+from respkv.engine import memory
 from respkv.errors import BadSyntax
 from respkv.reply import OK, Reply, Verbatim
 from respkv.server import process
@@ -18,9 +19,6 @@ _TIPS = "nondeterministic_output request_policy:all_shards response_policy:speci
 
 SMALL_BYTES = 5 * 1024 * 1024
 """Below this, ratios of memory say nothing."""
-
-ENTRY_BYTES = 42
-"""What a place in a dict takes, on average over how full it is: measured, CPython 3.11."""
 
 command.container("MEMORY", since="4.0.0", summary="Shows what takes how much memory.")
 
@@ -35,12 +33,15 @@ command.container("MEMORY", since="4.0.0", summary="Shows what takes how much me
 def memory_usage(session: Session, argv: list[bytes]) -> Reply:
     """Bytes that `key` takes with its value and its places in the tables; nil if there is no such key."""
     args = Args(argv, 3)
+    samples = 5
     while args.more():
-        if not args.token_with_value(b"SAMPLES") or args.integer() < 0:
+        if not args.token_with_value(b"SAMPLES"):
+            raise BadSyntax
+        samples = args.integer()
+        if samples < 0:
             raise BadSyntax
     db = session.db
-    value = db.peek(argv[2])
-    return None if value is None else usage_of(argv[2], value, expires=db.expiry_of(argv[2]) >= 0)
+    return None if db.peek(argv[2]) is None else memory.memory_usage(db, argv[2], samples)
 
 
 @command("MEMORY STATS", since="4.0.0", cost="O(1)", tips=_TIPS)
@@ -49,7 +50,7 @@ def memory_stats(session: Session, argv: list[bytes]) -> Reply:
     server = session.server
     used = server.used_memory_bytes()
     peak = max(used, server.stats.peak_memory_bytes)
-    data = server.data_bytes()
+    data = server.meter.used_bytes()
     keys = sum(db.size() for db in server.engine.databases)
     resident = process.resident_bytes()
     stats: dict[bytes, Reply] = {
@@ -65,10 +66,11 @@ def memory_stats(session: Session, argv: list[bytes]) -> Reply:
         b"functions.caches": 0,
     }
     for db in server.engine.databases:
-        if db.size():
+        usage = memory.usage_of(db)
+        if usage.keys:
             stats[b"db.%d" % db.index] = {
-                b"overhead.hashtable.main": sum(sys.getsizeof(shard.values) for shard in db.shards),
-                b"overhead.hashtable.expires": sum(sys.getsizeof(shard.expires) for shard in db.shards),
+                b"overhead.hashtable.main": usage.tables_bytes,
+                b"overhead.hashtable.expires": usage.expiry_bytes,
             }
     return stats | {
         b"overhead.db.hashtable.lut": 0,
@@ -130,12 +132,6 @@ def memory_purge(session: Session, argv: list[bytes]) -> Reply:
 def memory_help(session: Session, argv: list[bytes]) -> Reply:
     """Print this help."""
     return help_of(b"memory")
-
-
-def usage_of(key: bytes, value: object, *, expires: bool) -> int:
-    """What a key takes in memory, with its value and its places in the tables."""
-    size = sys.getsizeof(key) + sys.getsizeof(value) + ENTRY_BYTES
-    return size + ENTRY_BYTES + sys.getsizeof(1 << 40) if expires else size
 
 
 def diagnoses(server: Server) -> list[str]:

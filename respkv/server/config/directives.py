@@ -278,7 +278,7 @@ class Watching(Values):
     logfile = Directive(
         Text("path"),
         "",
-        "File to log to; empty for standard output.",
+        "File to log to; empty for standard error.",
         since="1.0",
         mutable=False,
         common=True,
