@@ -221,6 +221,9 @@ class RdbReader:
             raise UnsupportedFile(f"{self.path} is RDB version {self.version}; the newest known is {newest}")
 
     def _read_opcode(self, opcode: int) -> None:
+        # A changed version digit must not switch the checksum off.
+        if opcode <= rdb.OP_RESIZE and self.version < 7:
+            raise self.damage(f"an opcode that RDB version {self.version} does not have")
         if opcode == rdb.OP_SELECT:
             index = self.read_length()
             if index >= len(self._databases):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 
-VERSION: Final = 10
+VERSION: Final = 9
 _FLUSH_SIZE: Final = 1 << 20
 
 Encoder = Callable[[Any], tuple[int, bytes]]
