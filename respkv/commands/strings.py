@@ -91,6 +91,7 @@ def _set_with_options(db: Keyspace, argv: list[bytes]) -> Reply:
         _set_until(db, key, value, at_ms, argv)
     else:
         if keeps_ttl:
+            db.edit(key)  # should it have expired, there is nothing to keep
             db.put(key, value)
         else:
             db.set(key, value)
