@@ -1,7 +1,5 @@
 """Importing this module declares all commands on data."""
 
-import respkv.commands.databases
-import respkv.commands.keys
-import respkv.commands.objects
-import respkv.commands.strings
-import respkv.commands.ttl
+from respkv.commands import databases, keys, objects, strings, ttl
+
+__all__ = ["databases", "keys", "objects", "strings", "ttl"]

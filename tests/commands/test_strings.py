@@ -107,6 +107,15 @@ def test_an_edited_value_keeps_its_expiry(client: Client, world: World, command:
     assert client.run("GET k") is None
 
 
+def test_keepttl_keeps_nothing_of_an_expired_key(client: Client, world: World) -> None:
+    client.run("SET k v PX 100")
+    world.advance(101)
+    world.take_log()
+    client.run("SET k w KEEPTTL")
+    assert logged(world, "DEL k\nSET k w KEEPTTL")
+    assert client.run("GET k") == b"w"
+
+
 @pytest.mark.parametrize(
     "options",
     [

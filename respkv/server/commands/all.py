@@ -1,13 +1,29 @@
 """Importing this module declares all commands on sessions and the server."""
 
-import respkv.server.commands.administration
-import respkv.server.commands.client
-import respkv.server.commands.configuration
-import respkv.server.commands.connection
-import respkv.server.commands.debugging
-import respkv.server.commands.introspection
-import respkv.server.commands.latency
-import respkv.server.commands.memory
-import respkv.server.commands.saving
-import respkv.server.commands.slowlog
-import respkv.server.commands.transactions
+from respkv.server.commands import (
+    administration,
+    client,
+    configuration,
+    connection,
+    debugging,
+    introspection,
+    latency,
+    memory,
+    saving,
+    slowlog,
+    transactions,
+)
+
+__all__ = [
+    "administration",
+    "client",
+    "configuration",
+    "connection",
+    "debugging",
+    "introspection",
+    "latency",
+    "memory",
+    "saving",
+    "slowlog",
+    "transactions",
+]
