@@ -180,7 +180,7 @@ class Server:
 
     def may_remove_keys(self) -> bool:
         """Whether expired keys and those above maxmemory may go just now though nobody asks for them."""
-        return self.expires_actively and not self.pause.until_ms
+        return not self.pause.until_ms
 
     def make_room(self) -> bool:
         """Evict until the data take at most `maxmemory`, or for as long as that may last; False if it is impossible."""
