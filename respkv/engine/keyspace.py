@@ -79,19 +79,6 @@ class Keyspace:
             self.engine.hits += 1
         return value
 
-    def warm(self, requests: list[Argv]) -> None:
-        """Look up the first key of each request, for no other reason than to have them in the processor's cache.
-
-        A lookup among many keys is three misses of the cache in a row: the index, the entry, the key. In a loop as
-        tight as this the processor works on several lookups at once; between whole commands it cannot
-        (docs/adr/0003: 15-25% of the time of a pipeline of 16).
-        """
-        shards = self.shards
-        for argv in requests:
-            if len(argv) > 1:
-                key = argv[1]
-                shards[hash(key) & SHARD_MASK].values.get(key)
-
     def find_string(self, key: bytes) -> bytes | None:
         """As `find`, for strings. Raises WrongType if the key holds anything else."""
         value = self.find(key)

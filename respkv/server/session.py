@@ -295,8 +295,6 @@ class Session:
         started_ns = steady_ns()
         total = len(requests)
         unusual = 0
-        if total > 2:
-            db.warm(requests)
         for at in range(total):
             argv = requests[at]
             spec = names.get(argv[0])
