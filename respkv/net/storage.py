@@ -140,6 +140,9 @@ class Storage(Persistence):
 
     def tick(self) -> None:
         """Whatever is due: a failed log's recovery, compaction, a snapshot's next slices, save points."""
+        # What the sweeper did is in memory: a new base or increment must not be followed by it once more.
+        if self.engine.effects:
+            self.durability.write()
         if self.durability.failed:
             self._recover_log()
         if self._compactor is not None:
@@ -411,7 +414,7 @@ class Storage(Persistence):
     def _use(self, log: AppendLog) -> None:
         self.log = log
         self.log_enabled = True
-        self._compactor = Compactor(log, len(self.engine.databases), self.config.snapshot_keep)
+        self._compactor = Compactor(log, self.engine, self.config.snapshot_keep)
 
     def _write_base(self, path: str) -> None:
         write_base(self.files, path, self.engine.databases, {})

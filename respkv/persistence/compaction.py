@@ -31,6 +31,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import respkv.commands.all  # (fills the table of commands, for the child)
+from respkv.engine.engine import Engine
 from respkv.errors import StartupError
 from respkv.persistence.aof import OK, AppendLog, LogFailed
 from respkv.persistence.base import write_base
@@ -184,7 +185,7 @@ class Compactor:
     What INFO tells: `is_scheduled`, `running`, `last_ok`, `last_seconds` (-1: none yet), `failure`, `summary`.
     """
 
-    def __init__(self, log: AppendLog, databases: int, keep: int = 0) -> None:
+    def __init__(self, log: AppendLog, engine: Engine, keep: int = 0) -> None:
         self.keep = keep
         self.is_scheduled = False
         self.running: Compaction | None = None
@@ -193,7 +194,7 @@ class Compactor:
         self.failure = ""
         self.summary: Summary | None = None
         self._log = log
-        self._databases = databases
+        self._engine = engine
         self._wait_for_lsn = 0
         self._backoff = Backoff()
 
@@ -214,7 +215,9 @@ class Compactor:
             self._follow(self.running)
         elif self.is_scheduled:
             # What is written after this point is all that the rotation will have to sync.
-            if self._log.state is OK and self._log.durable_lsn >= self._wait_for_lsn:
+            is_synced = self._log.state is OK and self._log.durable_lsn >= self._wait_for_lsn
+            # Effects that wait to be written belong to the old increment, which says what database they are of.
+            if is_synced and not self._engine.effects:
                 self._start()
         elif is_due(self._log, percentage, min_size) and not self._backoff.is_limited(time.monotonic()):
             self._schedule()
@@ -234,11 +237,14 @@ class Compactor:
     def _start(self) -> None:
         self.is_scheduled = False
         try:
-            self.running = Compaction(self._log, self._databases, self.keep)
+            self.running = Compaction(self._log, len(self._engine.databases), self.keep)
         except CompactionFailed as error:
             self._failed(str(error))
         else:
             logger.info("compaction started")
+        finally:
+            # A base stands before the new increment then, and replaying a base selects no database.
+            self._engine.effects_db = -1
 
     def _follow(self, compaction: Compaction) -> None:
         state = compaction.poll()

@@ -11,8 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from persistence_fakes import RecordingFileSystem, always, content, real_server, server_binaries, start, stored
+from persistence_fakes import (
+    RecordingFileSystem,
+    always,
+    content,
+    real_server,
+    respkv_server,
+    server_binaries,
+    start,
+    stored,
+)
 
+from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
 from respkv.persistence import compaction
 from respkv.persistence.aof import EVERYSEC, OK, AppendLog
@@ -303,7 +313,7 @@ def tick_until_idle(compactor: Compactor) -> None:
 
 
 def test_the_compactor_starts_when_the_log_has_doubled(bench: Bench) -> None:
-    compactor = Compactor(bench.log, 16)
+    compactor = Compactor(bench.log, open_engine())
     compactor.tick(100, 10**6)
     compactor.tick(0, 0)
     assert (compactor.is_scheduled, compactor.running) == (False, None)
@@ -321,7 +331,7 @@ def test_the_compactor_starts_when_the_log_has_doubled(bench: Bench) -> None:
 
 
 def test_the_compactor_waits_until_what_was_written_is_durable(bench: Bench) -> None:
-    compactor = Compactor(bench.log, 16)
+    compactor = Compactor(bench.log, open_engine())
     assert compactor.request()
     bench.set(b"later")  # which the rotation syncs itself
     while bench.log.collect() < 2:
@@ -335,7 +345,7 @@ def test_the_compactor_waits_until_what_was_written_is_durable(bench: Bench) -> 
 
 
 def test_failures_are_told_and_slow_the_compactor_down(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    compactor = Compactor(bench.log, 16)
+    compactor = Compactor(bench.log, open_engine())
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/nowhere/python")
         for _ in range(3):
@@ -427,3 +437,18 @@ def test_everysec_compacts_as_well(tmp_path: Path) -> None:
     bench.check()
     assert bench.log.close()
     assert content(start(tmp_path, FileSystem())[0]) == bench.expected
+
+
+def test_a_server_compacts_while_databases_other_than_the_first_are_written(tmp_path: Path) -> None:
+    with respkv_server(tmp_path) as client:
+        client.select(3)
+        client.set("before", "1")
+        client.bgrewriteaof()
+        client.set("meanwhile", "1")
+        while client.info("persistence")["aof_rewrite_in_progress"] or not list(
+            (tmp_path / "appendonlydir").glob("*.base.rdb")
+        ):
+            client.set("meanwhile", "2")
+        client.set("after", "1")
+        assert client.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+    assert stored(tmp_path) == {b"3/before": b"1", b"3/meanwhile": b"2", b"3/after": b"1"}
