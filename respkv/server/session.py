@@ -295,6 +295,8 @@ class Session:
         started_ns = steady_ns()
         total = len(requests)
         unusual = 0
+        last: Spec | None = None
+        is_mixed = False
         for at in range(total):
             argv = requests[at]
             spec = names.get(argv[0])
@@ -313,6 +315,9 @@ class Session:
                 db = self.db
                 gate = self.gate
                 continue
+            if spec is not last:
+                is_mixed = is_mixed or last is not None
+                last = spec
             spec.calls += 1
             try:
                 reply = spec.handler(db, argv)  # type: ignore[misc]
@@ -338,27 +343,28 @@ class Session:
             else:
                 write3(out, reply)
         self.commands += total
+        if last is None:
+            return
+        # One clock reading for all is what makes these fast.
+        elapsed_ns = steady_ns() - started_ns
         if spec is not None:
             self.last_spec = spec
-        if unusual < total:
-            self._share_time(requests, (steady_ns() - started_ns) // (total - unusual), unusual)
-
-    def _share_time(self, requests: list[list[bytes]], share_ns: int, unusual: int) -> None:
-        """Account `share_ns` to each everyday command: one clock reading for all is what makes these fast."""
-        names = self.names
-        if len(requests) == 1:
-            argv = requests[0]
-            spec = names[argv[0]]
-            spec.nanoseconds += share_ns
+        if is_mixed:
+            self._share_time(requests, elapsed_ns // (total - unusual), unusual > 0)
+            return
+        last.nanoseconds += elapsed_ns
+        if total == 1:
             server = self.server
             if server.tracks_latency:
-                spec.record(share_ns)
-            if share_ns >= server.slow_ns:
-                server.note_slow(self, spec, argv, share_ns)
-            return
-        always = GATE_ALWAYS if unusual else 0
+                last.record(elapsed_ns)
+            if elapsed_ns >= server.slow_ns:
+                server.note_slow(self, last, requests[0], elapsed_ns)
+
+    def _share_time(self, requests: list[list[bytes]], share_ns: int, had_unusual: bool) -> None:
+        """Account `share_ns` to each everyday command of a chunk that has several kinds."""
+        always = GATE_ALWAYS if had_unusual else 0
         for argv in requests:
-            found = names.get(argv[0])
+            found = self.names.get(argv[0])
             if found is not None and not found.mask & always:
                 found.nanoseconds += share_ns
 
