@@ -143,8 +143,8 @@ def _decode_items(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
 class World:
     """A server without sockets, its log, and its clock."""
 
-    def __init__(self) -> None:
-        self.engine = open_engine()
+    def __init__(self, databases: int = 16) -> None:
+        self.engine = open_engine(databases)
         self.engine.logging = True
         self.engine.now_ms = START_MS
         self.server = Server(self.engine)
@@ -179,7 +179,7 @@ class World:
         """The checks of the end of a test."""
         self.collect()
         self.engine.check()
-        fresh = open_engine()
+        fresh = open_engine(len(self.engine.databases))
         replayer = Replayer(fresh)
         replayer.apply_all(self.log)
         assert not replayer.in_transaction()

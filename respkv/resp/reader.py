@@ -72,7 +72,7 @@ class RequestReader:
         self._incomplete_at = 0
 
     def feed(self, data: bytes) -> list[list[bytes]]:
-        """The requests that are complete now. O(bytes).
+        """The requests that are complete now that `data`, which is not empty, has come. O(bytes).
 
         Each is a list of at least one argument. Requests before a protocol error are returned, then `error` is set.
         """
