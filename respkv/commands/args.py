@@ -1,11 +1,13 @@
 """Arguments to values, by Redis's rules; and the cursor that walks over a command's options."""
 
+from typing import Final
+
 from respkv.errors import BadSyntax, NotACount, NotAFloat, NotAnInteger, ReplyError
 
-INT64_MIN = -(2**63)
-INT64_MAX = 2**63 - 1
-INT32_MIN = -(2**31)
-INT32_MAX = 2**31 - 1
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+INT32_MIN: Final = -(2**31)
+INT32_MAX: Final = 2**31 - 1
 
 
 def parse_int(text: bytes) -> int:

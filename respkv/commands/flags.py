@@ -1,34 +1,37 @@
 """The flags of a command's declaration, as plain ints: what COMMAND INFO shows, and what the gate minds.
 
-An `IntFlag` would read as well but costs 0.6 µs for each `&` (docs/adr, gate).
+An `IntFlag` would read as well but costs 0.6 µs for each `&` (docs/adr, gate). They are `Final`, so
+that compiled code has the numbers in place instead of looking them up.
 """
 
-WRITE = 1 << 0
-READONLY = 1 << 1
-DENYOOM = 1 << 2
-ADMIN = 1 << 3
-PUBSUB = 1 << 4
-NOSCRIPT = 1 << 5
-BLOCKING = 1 << 6
-LOADING = 1 << 7
-STALE = 1 << 8
-SKIP_MONITOR = 1 << 9
-SKIP_SLOWLOG = 1 << 10
-FAST = 1 << 11
-NO_AUTH = 1 << 12
-MAY_REPLICATE = 1 << 13
-NO_MULTI = 1 << 14
-ALLOW_BUSY = 1 << 15
-NO_ASYNC_LOADING = 1 << 16
-MOVABLEKEYS = 1 << 17
-NO_MANDATORY_KEYS = 1 << 18
-PROTECTED = 1 << 19
-TOUCHES_ARBITRARY_KEYS = 1 << 20
-DANGEROUS = 1 << 21
+from typing import Final
+
+WRITE: Final = 1 << 0
+READONLY: Final = 1 << 1
+DENYOOM: Final = 1 << 2
+ADMIN: Final = 1 << 3
+PUBSUB: Final = 1 << 4
+NOSCRIPT: Final = 1 << 5
+BLOCKING: Final = 1 << 6
+LOADING: Final = 1 << 7
+STALE: Final = 1 << 8
+SKIP_MONITOR: Final = 1 << 9
+SKIP_SLOWLOG: Final = 1 << 10
+FAST: Final = 1 << 11
+NO_AUTH: Final = 1 << 12
+MAY_REPLICATE: Final = 1 << 13
+NO_MULTI: Final = 1 << 14
+ALLOW_BUSY: Final = 1 << 15
+NO_ASYNC_LOADING: Final = 1 << 16
+MOVABLEKEYS: Final = 1 << 17
+NO_MANDATORY_KEYS: Final = 1 << 18
+PROTECTED: Final = 1 << 19
+TOUCHES_ARBITRARY_KEYS: Final = 1 << 20
+DANGEROUS: Final = 1 << 21
 # Not shown by COMMAND: runs inside MULTI instead of being queued.
-UNQUEUED = 1 << 30
+UNQUEUED: Final = 1 << 30
 # Not shown by COMMAND: each call is timed by itself, since one call may take long.
-TIMED = 1 << 31
+TIMED: Final = 1 << 31
 
 SHOWN: tuple[tuple[int, bytes], ...] = (
     (WRITE, b"write"),
@@ -54,18 +57,18 @@ SHOWN: tuple[tuple[int, bytes], ...] = (
 """Flag and the name that COMMAND INFO gives it, in its order."""
 
 # The gate: reasons why a session's dispatch looks closer, and so what a command's mask may mind.
-GATE_ALWAYS = 1 << 0  # always set: the command itself is the reason (it wants a session, or is timed)
-GATE_AUTH = 1 << 1  # the session has yet to authenticate
-GATE_MULTI = 1 << 2  # the session queues commands after MULTI
-GATE_LOADING = 1 << 3  # the server loads its data
-GATE_MEMORY = 1 << 4  # maxmemory is set: room must be made before a command that may need more
-GATE_DISK = 1 << 5  # the log or a snapshot failed: no writes
-GATE_LOCKS = 1 << 6  # some keys are locked
-GATE_TIMED = 1 << 7  # every command is timed by itself (slow log or latency threshold is low)
-GATE_PAUSED = 1 << 8  # CLIENT PAUSE
-GATE_SUBSCRIBED = 1 << 9  # RESP2 subscriber: few commands are allowed
-GATE_SILENT = 1 << 10  # CLIENT REPLY OFF or SKIP: replies are left out
-GATE_UNTOUCHING = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
+GATE_ALWAYS: Final = 1 << 0  # always set: the command itself is the reason (it wants a session, or is timed)
+GATE_AUTH: Final = 1 << 1  # the session has yet to authenticate
+GATE_MULTI: Final = 1 << 2  # the session queues commands after MULTI
+GATE_LOADING: Final = 1 << 3  # the server loads its data
+GATE_MEMORY: Final = 1 << 4  # maxmemory is set: room must be made before a command that may need more
+GATE_DISK: Final = 1 << 5  # the log or a snapshot failed: no writes
+GATE_LOCKS: Final = 1 << 6  # some keys are locked
+GATE_TIMED: Final = 1 << 7  # every command is timed by itself (slow log or latency threshold is low)
+GATE_PAUSED: Final = 1 << 8  # CLIENT PAUSE
+GATE_SUBSCRIBED: Final = 1 << 9  # RESP2 subscriber: few commands are allowed
+GATE_SILENT: Final = 1 << 10  # CLIENT REPLY OFF or SKIP: replies are left out
+GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 
 
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:

@@ -7,7 +7,7 @@ Rule 3: the engine owns no file and no socket. Whoever drives it takes `effects`
   `durable` how far they are safe.
 """
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
 from respkv.engine.shards import Shard, Value
@@ -22,10 +22,10 @@ Effect: TypeAlias = list[bytes] | bytes
 """A command to be replayed: its argv, or the RESP bytes of one or more whole commands."""
 
 # Why a change door has to look closer (`Keyspace.alert`). All bits are engine-wide but WATCHED.
-WATCHED = 1  # a session watches keys of this database
-UNSYNCED = 2  # replies wait for the disk: remember which keys are not yet durable
-SNAPSHOT = 4  # a snapshot has still shards to copy
-ACCESS = 8  # an eviction policy or OBJECT IDLETIME wants to know of each access
+WATCHED: Final = 1  # a session watches keys of this database
+UNSYNCED: Final = 2  # replies wait for the disk: remember which keys are not yet durable
+SNAPSHOT: Final = 4  # a snapshot has still shards to copy
+ACCESS: Final = 8  # an eviction policy or OBJECT IDLETIME wants to know of each access
 
 
 class AccessRecord:

@@ -5,16 +5,16 @@ of one bound each pause that grows with a dict: its resize, a sweep over its exp
 five million keys a shard holds twenty thousand, whose resize takes about 0.3 ms.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-SHARD_BITS = 8
-SHARD_COUNT = 256
-SHARD_MASK = 255
+SHARD_BITS: Final = 8
+SHARD_COUNT: Final = 256
+SHARD_MASK: Final = 255
 
 Value: TypeAlias = Any
 """What a key holds. A string is `bytes`, `int` (after INCR) or `bytearray` (after it was edited in place)."""
 
-NEVER_MS = (1 << 62) - 1
+NEVER_MS: Final = (1 << 62) - 1
 """Later than any time the sweeper plans for; the largest integer that compiled code keeps unboxed."""
 
 
