@@ -4,7 +4,7 @@ import pytest
 from harness import NULL_ARRAY, Client, World
 from real_redis import RealRedis
 
-from respkv.commands.flags import GATE_DISK, GATE_LOADING, GATE_MEMORY
+from respkv.commands.flags import GATE_DISK, GATE_LOADING
 
 # What the client sends, one line a command; the real server gives the expected replies.
 CONVERSATIONS = """
@@ -187,8 +187,9 @@ def test_a_reply_in_a_transaction_is_the_value_of_its_moment(client: Client) -> 
 
 def test_exec_refused_for_lack_of_memory_ends_the_transaction(client: Client, world: World) -> None:
     client.raw(b"MULTI\r\nSET a 1\r\n")
-    world.server.make_room = lambda: False  # type: ignore[method-assign]
-    client.session.set_gate(GATE_MEMORY, True)
+    other = world.connect()
+    other.run("SET z 1")
+    assert other.run("CONFIG SET maxmemory 1") == "OK"
     oom = "OOM command not allowed when used memory > 'maxmemory'."
     assert client.error("EXEC") == f"EXECABORT Transaction discarded because of: {oom}"
     assert client.error("EXEC") == "ERR EXEC without MULTI"
@@ -196,8 +197,9 @@ def test_exec_refused_for_lack_of_memory_ends_the_transaction(client: Client, wo
 
 
 def test_nothing_is_queued_while_memory_is_short(client: Client, world: World) -> None:
-    world.server.make_room = lambda: False  # type: ignore[method-assign]
-    client.session.set_gate(GATE_MEMORY, True)
+    other = world.connect()
+    other.run("SET z 1")
+    assert other.run("CONFIG SET maxmemory 1") == "OK"
     assert client.run("MULTI") == "OK"
     assert client.error("GET a").startswith("OOM ")
     assert client.error("EXEC") == "EXECABORT Transaction discarded because of previous errors."
