@@ -11,7 +11,7 @@ from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_keys
-from respkv.engine.shards import copy_of, type_name_of
+from respkv.engine.shards import SHARD_COUNT, copy_of, type_name_of
 from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, NotAnInteger, ReplyError
 from respkv.reply import OK, Reply, Status
 
@@ -254,7 +254,9 @@ def scan(db: Keyspace, argv: list[bytes]) -> Reply:
     cursor, names = scan_keys(db, cursor, count)
     if pattern != b"*":
         names = list(filter(glob.compile(pattern), names))
-    names = [name for name in names if _is_of_type(db, name, type_name)]
+    # To ask all shards whether anything expires costs as much as to ask for some hundred keys.
+    if type_name or len(names) < SHARD_COUNT or db.expiring_size():
+        names = [name for name in names if _is_of_type(db, name, type_name)]
     return [b"%d" % cursor, names]
 
 

@@ -10,8 +10,8 @@ same position, which hash alike in 53 bits, are returned together.
 A cursor fits in a double, since some clients keep it in one.
 
 To find the next keys in order, those of a shard are dealt once into buckets by the first bits of their position, and
-each bucket is sorted when its turn comes: O(n / shards) when a shard is entered, and then O(count) a call. The buckets
-(an `Order`) are kept until the shard is done. They may be stale, and then:
+a bucket is sorted if a call ends within it: O(n / shards) when a shard is entered, and then O(count) a call. These
+buckets (an `Order`) are kept until the shard is done. They may be stale, and then:
 
 Rule 1: a scan may use an order only if it was made after the scan began, for then each key that was there all the
   time is in it. Hence who enters a shard makes a new order, and the newest one is the one that all scans use that are
@@ -41,7 +41,7 @@ def position_of(key: bytes) -> int:
 
 
 class Order:
-    """The keys that `shard` had when this was made, in buckets by position; bucket `i` is sorted if `is_sorted[i]`.
+    """The keys that `shard` had when this was made, in buckets by position; `is_sorted` tells which are sorted.
 
     Takes 8 bytes a key, and keeps the names of keys that are deleted meanwhile until it goes.
     """
@@ -65,8 +65,15 @@ class Order:
         The position to go on from, or -1 if there is nothing left.
         """
         number = position >> self.shift
+        values = self.shard.values
         while number < len(self.buckets):
             bucket = self.buckets[number]
+            if count >= len(bucket) and position <= number << self.shift:
+                # All of it: the order within does not matter.
+                found += [key for key in bucket if key in values]
+                count -= len(bucket)
+                number += 1
+                continue
             if not self.is_sorted[number]:
                 bucket.sort(key=position_of)
                 self.is_sorted[number] = 1
@@ -77,7 +84,7 @@ class Order:
                     continue
                 if count <= 0 and place != last:
                     return place
-                if key in self.shard.values:
+                if key in values:
                     found.append(key)
                 count -= 1
                 last = place

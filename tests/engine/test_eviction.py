@@ -15,13 +15,6 @@ from respkv.engine.memory import Meter
 START_MS = 1_700_000_000_000
 
 
-class Payload(Meter):
-    """Counts payload alone, so that a test can say how many keys fit."""
-
-    def used_bytes(self) -> int:
-        return sum(db.payload_bytes for db in self.engine.databases)
-
-
 def make_engine(seed: int = 1) -> Engine:
     engine = open_engine()
     engine.now_ms = START_MS
@@ -31,7 +24,7 @@ def make_engine(seed: int = 1) -> Engine:
 
 
 def make_evictor(engine: Engine, policy: str, tenacity: int = 100, samples: int = 5) -> Evictor:
-    evictor = Evictor(engine, Payload(engine))
+    evictor = Evictor(engine, Meter(engine, payload_only=True))
     evictor.configure(policy, samples=samples, tenacity=tenacity)
     return evictor
 
@@ -238,7 +231,9 @@ def test_a_policy_switches_the_record_of_uses() -> None:
     fill(db, 10)
     assert engine.access.kind == NOTHING
     assert not engine.alert & ACCESS
-    kinds = {name: None if policy is None else policy.records for name, policy in POLICIES.items()}
+    kinds: dict[str, int | None] = {
+        name: None if policy is None else policy.records for name, policy in POLICIES.items()
+    }
     assert [kinds[name] for name in ("allkeys-lru", "volatile-lfu", "volatile-ttl")] == [IDLE, LFU, NOTHING]
     evictor.configure("allkeys-lru")
     assert engine.access.kind == IDLE
@@ -248,10 +243,12 @@ def test_a_policy_switches_the_record_of_uses() -> None:
     assert sum(len(shard.accessed) for shard in db.shards) == 1
     evictor.configure("allkeys-lfu", lfu_log_factor=3)
     assert sum(len(shard.accessed) for shard in db.shards) == 0
-    assert isinstance(engine.access, Frequencies)
-    assert engine.access.log_factor == 3
+    record = engine.access
+    assert isinstance(record, Frequencies)
+    assert (record.log_factor, record.decay_minutes) == (3, 1)
     evictor.configure("allkeys-lfu", lfu_log_factor=4, lfu_decay_minutes=5)
-    assert (engine.access.log_factor, engine.access.decay_minutes) == (4, 5)
+    assert engine.access is record
+    assert (record.log_factor, record.decay_minutes) == (4, 5)
     evictor.configure("noeviction")
     assert not engine.alert & ACCESS
 
