@@ -5,6 +5,9 @@ Tests compare the committed pages with what this writes.
 
 from pathlib import Path
 
+import respkv.commands.all
+import respkv.server.commands.all  # noqa: F401  (both fill the table of commands)
+from respkv.commands.spec import Spec, every_spec
 from respkv.server.config.describe import default_text, how_mutable, since_text
 from respkv.server.config.directive import Row
 from respkv.server.config.table import GROUPS
@@ -40,6 +43,53 @@ something would seem to be in force that is not.
 """
 
 
+COMMANDS_HEAD = """\
+<!-- Written by `python -m respkv.docs_pages` from the declarations of the commands. Edit them there. -->
+
+# Commands
+
+Every command that respkv has, with the options, replies and error texts of Redis 7.4. *Since* is the version of
+Redis that first had the command, *n* what the cost column says it is.
+
+Not there yet: lists, hashes, sets, sorted sets, streams, HyperLogLogs, bitmaps and geo; SORT, DUMP, RESTORE and
+MIGRATE; publish/subscribe with CLIENT TRACKING and MONITOR; scripts and functions; ACL (there is one user,
+`default`, with the password `requirepass`); replication and cluster; TLS. A command that is not in the tables below
+is answered with `ERR unknown command`, or `ERR unknown subcommand`.
+
+[tour.md](tour.md) tells how to add a command, [ADR 0011](adr/0011-what-differs-from-redis-on-purpose.md) what differs
+from Redis on purpose. `COMMAND DOCS` and `COMMAND INFO` say the same as these tables, and more, to programs.
+"""
+
+GROUP_TITLES = {
+    "string": "Strings",
+    "generic": "Keys of any type",
+    "transactions": "Transactions",
+    "connection": "Connections",
+    "server": "The server",
+}
+"""Group of a declaration -> its heading, in the order of the page."""
+
+
+def commands_page() -> str:
+    """docs/commands.md."""
+    groups: dict[str, list[Spec]] = {group: [] for group in GROUP_TITLES}
+    for spec in every_spec():
+        # A container by itself is nothing that one can send.
+        if spec.handler is not None:
+            groups[spec.group].append(spec)
+    parts = [COMMANDS_HEAD]
+    for group, specs in groups.items():
+        table = ["| Command | Since | Cost | What it does |", "|---|---|---|---|"]
+        table += [_command_row(spec) for spec in sorted(specs, key=lambda spec: spec.name)]
+        parts.append(f"## {GROUP_TITLES[group]}\n\n" + "\n".join(table) + "\n")
+    return "\n".join(parts)
+
+
+def _command_row(spec: Spec) -> str:
+    cells = (f"`{spec.syntax.usage}`", spec.since, spec.cost, spec.summary)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
 def config_page() -> str:
     """docs/config.md."""
     parts = [HEAD]
@@ -65,7 +115,7 @@ def _cells(row: Row) -> str:
     return f"| {names} | {usage} | {default} | {how_mutable(row)} | {since_text(row)} | {row.doc} |"
 
 
-PAGES = {"config.md": config_page}
+PAGES = {"commands.md": commands_page, "config.md": config_page}
 """File name in docs/ -> what writes it."""
 
 

@@ -1,6 +1,6 @@
 """The flags of a command's declaration, as plain ints: what COMMAND INFO shows, and what the gate minds.
 
-An `IntFlag` would read as well but costs 0.6 µs for each `&` (docs/adr, gate). They are `Final`, so
+An `IntFlag` would read as well but costs 0.6 µs for each `&` (docs/adr/0003). They are `Final`, so
 that compiled code has the numbers in place instead of looking them up.
 """
 

@@ -6,7 +6,9 @@ Buckets are those of an HDR histogram with two significant digits: times of equa
 agree fall into one, which is thus never wider than 1 % of what it holds.
 """
 
-_BITS = 8
+from typing import Final
+
+_BITS: Final = 8
 
 
 def bucket_of(duration_ns: int) -> int:

@@ -8,12 +8,13 @@ Rule 4: nothing that is replayed is propagated, counted as a change, or seen by 
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from respkv.commands.spec import COMMANDS, Spec, exact_names
 from respkv.engine.engine import Engine
 from respkv.errors import BadDatabaseIndex, ExecWithoutMulti, NestedMulti, ReplyError, WrongArity
 
-_NO_BOUND = 1 << 62
+_NO_BOUND: Final = 1 << 62
 
 
 class Replayer:

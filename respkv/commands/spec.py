@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from respkv.commands.flags import (
     ADMIN,
@@ -36,7 +36,7 @@ from respkv.commands.syntax import Syntax, find_keys, parse
 Handler = Callable[[Any, list[bytes]], Any]
 KeyFinder = Callable[[list[bytes]], list[bytes]]
 
-_GROUP_CATEGORIES = {
+_GROUP_CATEGORIES: Final = {
     "string": "string",
     "generic": "keyspace",
     "connection": "connection",
@@ -130,7 +130,7 @@ class Spec:
         return find_keys(self.syntax, argv)
 
 
-COMMANDS: dict[bytes, Spec] = {}
+COMMANDS: Final[dict[bytes, Spec]] = {}
 """All commands and containers by lower-case name; subcommands are in their container's `subcommands`."""
 
 

@@ -6,6 +6,8 @@ SETRANGE). What clients see is the same; the forms are what makes counting and a
 Source of all behaviour: redis-server 7, its string commands; the order of the checks too.
 """
 
+from typing import Final
+
 from respkv.commands import long_double
 from respkv.commands.args import INT64_MAX, INT64_MIN, Args, parse_int
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
@@ -56,7 +58,7 @@ def set_(db: Keyspace, argv: list[bytes]) -> Reply:
     return OK
 
 
-_EXPIRY_UNITS = {b"EX": 1000, b"PX": 1, b"EXAT": 1000, b"PXAT": 1}
+_EXPIRY_UNITS: Final = {b"EX": 1000, b"PX": 1, b"EXAT": 1000, b"PXAT": 1}
 """The options that say when a key ends, and the milliseconds of their unit."""
 
 

@@ -11,7 +11,7 @@ Rule 2: a candidate is looked at again before it goes: if it was used since it g
 
 Source: the reference's `evict.c`: the pool of 16, `maxmemory-samples`, the time limit by `maxmemory-eviction-tenacity`.
 Rule 2, drawing without replacement, and idle times finer than its seconds bring the hit rate above its own, as
-`python -m compat.hit_rate` shows.
+`python -m compat.hitrate` shows.
 """
 
 from respkv.engine.access import IDLE, LFU, NOTHING, Frequencies, IdleTimes, set_access_record

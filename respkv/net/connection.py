@@ -2,12 +2,13 @@
 
 import socket
 from collections import deque
+from typing import Final
 
 from respkv.resp.writer import error_line
 from respkv.server.session import Session
 
-RECEIVE_BYTES = 64 * 1024
-LARGE_RECEIVE_BYTES = 1024 * 1024
+RECEIVE_BYTES: Final = 64 * 1024
+LARGE_RECEIVE_BYTES: Final = 1024 * 1024
 """How much is received at once: what a turn gives each client, and what one gets that sends a large value."""
 
 

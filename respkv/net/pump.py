@@ -12,6 +12,7 @@ against a sync of 190 µs). Otherwise the sync thread waits, and everyone else g
 import logging
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from respkv.engine.clock import steady_ns, unix_ms
 from respkv.errors import InternalError
@@ -23,10 +24,10 @@ from respkv.server.session import Session
 
 logger = logging.getLogger(__name__)
 
-TURNS_NS = 5_000_000
+TURNS_NS: Final = 5_000_000
 """How long the pump goes on before it lets Trio's other tasks run."""
 
-UNSENT_PAUSE_BYTES = 32 * 1024 * 1024
+UNSENT_PAUSE_BYTES: Final = 32 * 1024 * 1024
 """With so much output unread, a client's requests are left in its socket until it reads."""
 
 

@@ -24,24 +24,25 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from respkv.persistence.batch import Effect, encode, make_header
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, write_manifest
 from respkv.persistence.sync_thread import SyncThread
 
-ALWAYS = "always"
-EVERYSEC = "everysec"
-NO = "no"
+ALWAYS: Final[str] = "always"
+EVERYSEC: Final[str] = "everysec"
+NO: Final[str] = "no"
 
-OK = "ok"
-FAILED = "failed"
-POISONED = "poisoned"
-CLOSED = "closed"
+OK: Final[str] = "ok"
+FAILED: Final[str] = "failed"
+POISONED: Final[str] = "poisoned"
+CLOSED: Final[str] = "closed"
 
-_EVERYSEC_S = 1.0
+_EVERYSEC_S: Final = 1.0
 # After so long in one sync, Redis makes writers wait too (aof.c); it bounds what everysec can lose.
-_STALL_S = 2.0
+_STALL_S: Final = 2.0
 
 
 class LogFailed(Exception):

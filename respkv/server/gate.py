@@ -6,7 +6,7 @@ state sets it, and a check here.
 """
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from respkv.commands.flags import (
     DENYOOM,
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SPELLINGS_MAX = 4096
+SPELLINGS_MAX: Final = 4096
 """How many spellings of command names are remembered, so that `gEt` is looked up only once."""
 
-_HTTP_WORDS = (b"post", b"host:")
+_HTTP_WORDS: Final = (b"post", b"host:")
 
-_QUOTED_MAX = 128
+_QUOTED_MAX: Final = 128
 """How much of an unknown command an error message quotes."""
 
 
@@ -201,7 +201,7 @@ def _check(session: "Session", spec: Spec) -> None:
         raise Loading
 
 
-_IN_SUBSCRIBER_MODE = frozenset(
+_IN_SUBSCRIBER_MODE: Final = frozenset(
     (
         b"ping",
         b"subscribe",
@@ -223,7 +223,7 @@ def _may_grow(session: "Session", spec: Spec) -> bool:
     return bool(session.gate & GATE_MULTI) and spec.name not in _LEAVE_MULTI
 
 
-_LEAVE_MULTI = frozenset((b"exec", b"discard", b"quit", b"reset"))
+_LEAVE_MULTI: Final = frozenset((b"exec", b"discard", b"quit", b"reset"))
 
 
 def is_queued(session: "Session", spec: Spec, flag: int) -> bool:

@@ -9,6 +9,7 @@ import hmac
 import logging
 import os
 from functools import partial
+from typing import Final
 
 from respkv.commands.flags import FAST, GATE_AUTH, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG, WRITE
 from respkv.commands.spec import Spec, exact_names
@@ -31,13 +32,13 @@ from respkv.server.stats import Stats
 
 logger = logging.getLogger(__name__)
 
-NEVER_NS = 1 << 62
+NEVER_NS: Final = 1 << 62
 
-TIMED_BELOW_US = 1000
+TIMED_BELOW_US: Final = 1000
 """With a slow log threshold up to this, each command is timed by itself; above, only those that may well be slow, or
 that come alone."""
 
-REDACTED = b"(redacted)"
+REDACTED: Final = b"(redacted)"
 
 
 class Facts:

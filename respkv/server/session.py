@@ -9,7 +9,7 @@ Rule 2: a command that changed data is committed before the next one runs.
 Rule 3: an error of one client's command ends there.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from respkv.commands.flags import GATE_ALWAYS, GATE_AUTH, GATE_MULTI, GATE_SILENT, GATE_SUBSCRIBED, GATE_UNTOUCHING
 from respkv.commands.spec import Spec
@@ -27,9 +27,9 @@ from respkv.server.stats import Stats
 if TYPE_CHECKING:
     from respkv.server.server import Server
 
-_OK_LINE = b"+OK\r\n"
+_OK_LINE: Final = b"+OK\r\n"
 
-NAMES_MAX = 4096
+NAMES_MAX: Final = 4096
 """How many spellings of command names are remembered."""
 
 

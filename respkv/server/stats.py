@@ -5,19 +5,20 @@ command's `Spec`; `reset` (CONFIG RESETSTAT) takes all of them back.
 """
 
 import logging
+from typing import Final
 
 from respkv.commands.spec import every_spec
 from respkv.engine.engine import Engine
 
 logger = logging.getLogger(__name__)
 
-ERROR_CODES_MAX = 128
+ERROR_CODES_MAX: Final = 128
 """How many error codes are told apart; scripts can make codes up."""
 
-ERRORS_DISABLED = b"ERRORSTATS_DISABLED"
+ERRORS_DISABLED: Final = b"ERRORSTATS_DISABLED"
 """What INFO errorstats shows once there were more codes than that."""
 
-SAMPLES = 16
+SAMPLES: Final = 16
 """How many samples make up an instantaneous rate, as in Redis."""
 
 
