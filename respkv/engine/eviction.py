@@ -61,6 +61,15 @@ class Candidate:
         self.key = key
 
 
+class Draw:
+    """What is left of a round over the keys of one database: copies of shards' keys, and the shards in random order."""
+
+    def __init__(self) -> None:
+        self.copies: list[list[bytes]] = [[] for _ in range(SHARD_COUNT)]
+        self.order: list[int] = list(range(SHARD_COUNT))
+        self.at = SHARD_COUNT
+
+
 class Evictor:
     """Evicts keys of `engine`. `is_behind` tells that the last `make_room` ran out of time: let it go on soon."""
 
@@ -73,8 +82,8 @@ class Evictor:
         self.is_behind = False
         # Lowest rank last.
         self._pool: list[Candidate] = []
-        # What is left of the copies of the keys of a database's shards.
-        self._drawn: dict[int, list[list[bytes]]] = {}
+        # By database.
+        self._drawn: dict[int, Draw] = {}
         self._evicted_at_ms = 0
 
     def configure(
@@ -214,18 +223,22 @@ class Evictor:
     def _draw(self, policy: Policy, db: Keyspace) -> Candidate | None:
         """A key of `db` that may go, at random; None if there is none."""
         random = self.engine.random
-        copies = self._drawn.get(db.index)
-        if copies is None:
-            copies = [[] for _ in range(SHARD_COUNT)]
-            self._drawn[db.index] = copies
-        start = random.randrange(SHARD_COUNT)
-        for offset in range(SHARD_COUNT):
-            number = (start + offset) % SHARD_COUNT
+        draw = self._drawn.get(db.index)
+        if draw is None:
+            draw = self._drawn[db.index] = Draw()
+        # Twice, so that one round is whole. One key of each shard in turn: else keys that stand alone in their shard
+        # would be drawn more often than others.
+        for _ in range(2 * SHARD_COUNT):
+            if draw.at >= SHARD_COUNT:
+                random.shuffle(draw.order)
+                draw.at = 0
+            number = draw.order[draw.at]
+            draw.at += 1
             shard = db.shards[number]
             source = shard.expires if policy.only_expiring else shard.values
             if not source:
                 continue
-            keys = copies[number]
+            keys = draw.copies[number]
             while True:
                 if not keys:
                     keys.extend(source)

@@ -268,6 +268,9 @@ class Service:
                 self._finish_turn()
             # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.
             pause_s = SWEEP_US / 1e6 * (100 / self.sweeper.share_percent - 1) if has_more else TICK_S
+            if server.evictor.is_behind:
+                # Evictions are more urgent, and go on in each turn, as in the reference.
+                pause_s = 0
             await trio.sleep(pause_s)
 
     def _finish_turn(self) -> None:

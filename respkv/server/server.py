@@ -71,8 +71,6 @@ class Server:
         self.waiting = Waiting()
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
-        self.meter = Meter(engine)
-        self.evictor = Evictor(engine, self.meter)
         self.last_session_number = 0
         # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
         # ones. Whoever owns the connections drains it at the end of each turn.
