@@ -155,11 +155,6 @@ class Storage(Persistence):
             self._recover_log()
         if self._compactor is not None:
             was_running = self._compactor.running is not None
-            if self._compactor.is_scheduled:
-                # It may begin a new increment, which is replayed from database 0 on.
-                if self.engine.effects:
-                    self.durability.write()
-                self.engine.effects_db = -1
             self._compactor.tick(self.config.auto_aof_rewrite_percentage, self.config.auto_aof_rewrite_min_size)
             self.durability.take_over_state()
             if was_running and self._compactor.running is None:
@@ -184,10 +179,7 @@ class Storage(Persistence):
         if not self.durability.is_poisoned():
             self.durability.retry()
         elif self.log is not None:
-            # What the failed sync left of the file is not to be trusted. Memory holds everything, so nothing that it
-            # holds may be logged behind the new base.
-            if self.engine.effects:
-                self.durability.write()
+            # What the failed sync left of the file is not to be trusted. Memory holds everything.
             try:
                 self.log.rebase(lambda path: self._write_base(path))
             except LogFailed as error:
