@@ -4,6 +4,8 @@ import socket
 from collections import deque
 from typing import Final
 
+import hiredis
+
 from respkv.resp.writer import error_line
 from respkv.server.session import Session
 
@@ -13,12 +15,11 @@ LARGE_RECEIVE_BYTES: Final = 1024 * 1024
 
 
 class Held:
-    """Output with `replies` replies that may leave once batch `lsn` is durable."""
+    """Output that may leave once batch `lsn` is durable."""
 
-    def __init__(self, lsn: int, data: bytes, replies: int) -> None:
+    def __init__(self, lsn: int, data: bytes) -> None:
         self.lsn = lsn
         self.data = data
-        self.replies = replies
 
 
 class Connection:
@@ -39,24 +40,32 @@ class Connection:
         # What the poller watches for.
         self.watches_write = False
         self.watches_read = True
+        self.watches_end = False
         # The peer is gone, or must be.
         self.broken = False
-        self._answered = 0
+        session.fd = self.fd
 
     def receive(self) -> None:
         """Take what has arrived and run what it completes."""
         session = self.session
+        pending = session.reader.pending_bytes()
         try:
-            data = self._recv(RECEIVE_BYTES if session.reader.pending_bytes() < RECEIVE_BYTES else LARGE_RECEIVE_BYTES)
+            data = self._recv(RECEIVE_BYTES if pending < RECEIVE_BYTES else LARGE_RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError:
             self.broken = True
             return
         if not data:
-            self.broken = True
+            self.hang_up()
             return
         session.receive(data)
+        if pending >= RECEIVE_BYTES and session.is_over_query_limit():
+            self.broken = True
+
+    def hang_up(self) -> None:
+        """The client sends no more, but may still read: say what there is to say, then end."""
+        self.session.hang_up()
 
     def answer(self, durable: int) -> None:
         """Send the session's output, or hold it until its batch is durable."""
@@ -65,10 +74,9 @@ class Connection:
             return
         data = session.take_output()
         if self.held or session.wait_lsn > durable:
-            self.held.append(Held(session.wait_lsn, data, session.commands - self._answered))
+            self.held.append(Held(session.wait_lsn, data))
         else:
             self.send(data)
-        self._answered = session.commands
 
     def release(self, durable: int) -> bool:
         """Send held output up to batch `durable`; whether more is held."""
@@ -80,8 +88,14 @@ class Connection:
     def refuse_held(self, message: bytes) -> None:
         """Answer all that is held with the error `message`: it could not be made durable."""
         for held in self.held:
-            self.send(error_line(message) * held.replies)
+            self.send(refusal_of(held.data, message))
         self.held.clear()
+
+    def drop_output(self) -> None:
+        """Forget what was never sent: the connection is closed."""
+        self.held.clear()
+        self._unsent.clear()
+        self.unsent_bytes = 0
 
     def send(self, data: bytes) -> None:
         """Send now what the socket takes, keep the rest."""
@@ -125,3 +139,15 @@ class Connection:
         self._unsent.append(part)
         self.unsent_bytes += len(part)
         self.session.unsent_bytes = self.unsent_bytes
+
+
+def refusal_of(output: bytes, message: bytes) -> bytes:
+    """The error `message` once for each reply in `output`."""
+    reader = hiredis.Reader()
+    reader.feed(output)
+    # Counted here and not while commands run: these may have no reply (CLIENT REPLY) or several, and a failing disk is
+    # rare.
+    replies = 0
+    while reader.gets() is not False:
+        replies += 1
+    return error_line(message) * replies

@@ -37,6 +37,8 @@ class Durability:
 
     def detach(self) -> None:
         """From now on nothing is logged; whoever waits is let go."""
+        if self.engine.effects:
+            self.write()
         self.log = None
         self.engine.logging = False
         self.engine.effects.clear()
@@ -114,4 +116,7 @@ class Durability:
     def _set_failed(self, failed: bool) -> None:
         if failed != self.failed:
             self.failed = failed
+            log = self.log
+            # Whoever is refused first is to be told why, too.
+            self.server.persistence.write_error = log.failure if failed and log is not None else ""
             self.server.set_gate(GATE_DISK, failed)

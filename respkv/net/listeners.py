@@ -162,13 +162,29 @@ def _listen_unix(path: str, permissions: int, backlog: int) -> Listener:
         # A socket left by a killed server is in the way; any other file there is not ours to remove.
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISSOCK(os.stat(path).st_mode):
+                if _is_answered(path):
+                    raise StartupError(f"{path} is in use by another program; choose another --unixsocket")
                 os.unlink(path)
         sock.bind(path)
         if permissions:
             os.chmod(path, permissions)
         sock.listen(backlog)
+    except StartupError:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         raise StartupError(f"cannot listen on the Unix socket {path}: {error.strerror or error}") from None
     sock.setblocking(False)
     return Listener(sock, path, path)
+
+
+def _is_answered(path: str) -> bool:
+    """Whether somebody listens on the Unix socket `path`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True

@@ -10,12 +10,12 @@ from typing import Protocol
 
 READ = 0x001
 WRITE = 0x004
-ENDED = 0x008 | 0x010 | 0x2000
-"""An error, a hang-up, or the peer's end of sending (EPOLLERR, EPOLLHUP, EPOLLRDHUP)."""
+GONE = 0x008 | 0x010
+"""An error or a hang-up (EPOLLERR, EPOLLHUP): nobody is there any more."""
+ENDED = 0x2000
+"""The peer sends no more (EPOLLRDHUP)."""
 
 BRIEF_S = 0.001
-
-_PARKED = 0x2000
 
 
 class Poller(Protocol):
@@ -29,8 +29,8 @@ class Poller(Protocol):
     def add(self, fd: int) -> None:
         """Watch `fd` for reading."""
 
-    def change(self, fd: int, *, reads: bool, writes: bool) -> None:
-        """Watch `fd` for just that; with neither, for its end alone where the system can."""
+    def change(self, fd: int, *, reads: bool, writes: bool, end: bool) -> None:
+        """Watch `fd` for just that; `end`, where the system can: that the peer sends no more, though we do not read."""
 
     def remove(self, fd: int) -> None:
         """Forget `fd`, before it is closed."""
@@ -63,9 +63,9 @@ if sys.platform == "linux":
             """As Poller."""
             self._epoll.register(fd, READ)
 
-        def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+        def change(self, fd: int, *, reads: bool, writes: bool, end: bool) -> None:
             """As Poller."""
-            self._epoll.modify(fd, (READ if reads else _PARKED) | (WRITE if writes else 0))
+            self._epoll.modify(fd, (READ if reads else 0) | (WRITE if writes else 0) | (ENDED if end else 0))
 
         def remove(self, fd: int) -> None:
             """As Poller."""
@@ -102,9 +102,9 @@ elif sys.platform != "win32":
         def add(self, fd: int) -> None:
             """As Poller."""
             self._watched[fd] = 0
-            self.change(fd, reads=True, writes=False)
+            self.change(fd, reads=True, writes=False, end=False)
 
-        def change(self, fd: int, *, reads: bool, writes: bool) -> None:
+        def change(self, fd: int, *, reads: bool, writes: bool, end: bool) -> None:
             """As Poller."""
             wanted = (READ if reads else 0) | (WRITE if writes else 0)
             changes = []
@@ -118,7 +118,7 @@ elif sys.platform != "win32":
 
         def remove(self, fd: int) -> None:
             """As Poller."""
-            self.change(fd, reads=False, writes=False)
+            self.change(fd, reads=False, writes=False, end=False)
             del self._watched[fd]
 
         def poll(self) -> list[tuple[int, int]]:

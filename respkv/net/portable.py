@@ -9,14 +9,15 @@ import logging
 import trio
 
 from respkv.engine.clock import unix_ms
-from respkv.errors import InternalError
-from respkv.net.connection import RECEIVE_BYTES
+from respkv.net.connection import RECEIVE_BYTES, refusal_of
 from respkv.net.durability import Durability
-from respkv.resp.writer import error_line
 from respkv.server.server import Server
 from respkv.server.session import Session
 
 logger = logging.getLogger(__name__)
+
+SEND_BYTES = 64 * 1024
+"""How much is sent at once: in between it is noted how much the client has yet to read."""
 
 
 class PortableClients:
@@ -30,6 +31,10 @@ class PortableClients:
         self._tasks: dict[int, _Task] = {}
         # Tasks that wait for the disk.
         self._waiting = trio.lowlevel.ParkingLot()
+        # Limits of `client-output-buffer-limit` for normal clients; 0 for none.
+        self.unsent_hard_bytes = 0
+        self.unsent_soft_bytes = 0
+        self.unsent_soft_ms = 0
 
     def admit(self, stream: trio.abc.Stream, session: Session) -> None:
         """Serve a new client."""
@@ -57,10 +62,30 @@ class PortableClients:
         """Let everyone who waits for the disk look again."""
         self._waiting.unpark_all()
 
-    def close_all(self) -> None:
-        """End all connections."""
+    def enforce_limits(self) -> None:
+        """Close clients that do not read their replies. O(clients)."""
         for task in self._tasks.values():
-            task.scope.cancel()
+            unsent = task.session.unsent_bytes
+            over = 0 < self.unsent_hard_bytes < unsent
+            if 0 < self.unsent_soft_bytes < unsent:
+                over = over or self.engine.now_ms - task.blocked_since_ms >= self.unsent_soft_ms
+            if over:
+                logger.warning(
+                    "client %s does not read its replies: %d bytes, over client-output-buffer-limit; closed",
+                    task.session.address,
+                    unsent,
+                )
+                self.server.stats.output_limit_disconnections += 1
+                task.scope.cancel()
+
+    async def drain(self) -> None:
+        """Before the end: make durable what was done, and let those who wait for that be told."""
+        self.finish()
+        self.durability.sync_now()
+        self.release()
+        # One turn to leave the queue, another for what they send.
+        for _ in range(2):
+            await trio.lowlevel.checkpoint()
 
     async def _serve(self, task: "_Task") -> None:
         session = task.session
@@ -83,18 +108,18 @@ class PortableClients:
             if not data:
                 return
             self.engine.now_ms = unix_ms()
-            answered = session.commands
             self._guarded(session, bytes(data))
             self.finish()
-            await self._answer(task, session.commands - answered)
+            await self._answer(task)
+            if session.is_over_query_limit():
+                return
             while session.parked:
                 await task.wake.wait()
                 task.wake = trio.Event()
                 self.engine.now_ms = unix_ms()
-                answered = session.commands
                 self._guarded(session, None)
                 self.finish()
-                await self._answer(task, session.commands - answered)
+                await self._answer(task)
 
     def _guarded(self, session: Session, data: bytes | None) -> None:
         """Run requests (or go on after parking); a fault of ours ends this client alone."""
@@ -105,22 +130,29 @@ class PortableClients:
                 session.receive(data)
         except Exception:
             logger.exception("a command failed unexpectedly; its client is disconnected")
-            self.server.forget_command()
-            session.write_error(InternalError())
-            session.closing = True
+            session.fail()
 
-    async def _answer(self, task: "_Task", replies: int) -> None:
+    async def _answer(self, task: "_Task") -> None:
         session = task.session
         if not session.out:
             return
         output = session.take_output()
         while session.wait_lsn > self.engine.durable:
             if self.durability.failed:
-                output = error_line(self.server.disk_error()) * replies
+                output = refusal_of(output, self.server.disk_error())
                 break
             self.durability.sync_soon()
             await self._waiting.park()
-        await task.stream.send_all(output)
+        if len(output) <= SEND_BYTES:
+            await task.stream.send_all(output)
+            return
+        task.blocked_since_ms = self.engine.now_ms
+        unsent = memoryview(output)
+        while unsent:
+            session.unsent_bytes = len(unsent)
+            await task.stream.send_all(unsent[:SEND_BYTES])
+            unsent = unsent[SEND_BYTES:]
+        session.unsent_bytes = 0
 
 
 class _Task:
@@ -130,5 +162,7 @@ class _Task:
         self.stream = stream
         self.session = session
         self.scope = trio.CancelScope()
+        # Since when output waits for the client to read, unix ms; of meaning while there is any.
+        self.blocked_since_ms = 0
         # Set when a parked session may go on.
         self.wake = trio.Event()

@@ -15,10 +15,9 @@ from collections.abc import Callable
 from typing import Final
 
 from respkv.engine.clock import steady_ns, unix_ms
-from respkv.errors import InternalError
 from respkv.net.connection import Connection
 from respkv.net.durability import Durability
-from respkv.net.poller import ENDED, READ, WRITE, Poller
+from respkv.net.poller import ENDED, GONE, READ, WRITE, Poller
 from respkv.server.server import Server
 from respkv.server.session import Session
 
@@ -53,7 +52,6 @@ class Pump:
         self.unsent_hard_bytes = 0
         self.unsent_soft_bytes = 0
         self.unsent_soft_ms = 0
-        self.query_max_bytes = 1024 * 1024 * 1024
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `fd`, which is no client, is readable."""
@@ -140,18 +138,19 @@ class Pump:
     def release(self) -> None:
         """Send what was held for the disk and no longer must be."""
         durable = self.engine.durable
-        if self.durability.failed:
-            self._refuse()
-            return
-        still: dict[int, Connection] = {}
-        for fd, connection in self._holding.items():
+        # A connection that is closed meanwhile takes itself out of the new dict.
+        holding = self._holding
+        self._holding = {}
+        for fd, connection in holding.items():
             if connection.release(durable):
-                still[fd] = connection
+                self._holding[fd] = connection
             if connection.unsent_bytes or connection.broken or connection.session.closing:
                 self._look_after(connection)
-        self._holding = still
-        if still:
-            self.durability.sync_soon()
+        if self._holding:
+            if self.durability.failed:
+                self._refuse()
+            else:
+                self.durability.sync_soon()
 
     def count_lively(self, window_ms: int) -> None:
         """Count the clients that did anything in the last `window_ms`. O(clients)."""
@@ -163,9 +162,9 @@ class Pump:
         self.lively = lively
 
     def enforce_limits(self) -> None:
-        """Close clients that have gone over a limit of time. O(clients)."""
+        """Close clients that have gone over a limit. O(clients)."""
         for connection in list(self._connections.values()):
-            if connection.unsent_bytes:
+            if connection.unsent_bytes or connection.over_soft_limit_ms:
                 self._look_after(connection)
 
     def close_all(self) -> None:
@@ -193,20 +192,26 @@ class Pump:
         self.engine.now_ms = unix_ms()
         connections = self._connections
         active: list[Connection] = []
+        called: list[int] = []
         for fd, mask in events:
             connection = connections.get(fd)
             if connection is None:
-                callback = self._callbacks.get(fd)
-                if callback is not None:
-                    callback()
+                called.append(fd)
                 continue
             if mask & WRITE:
                 connection.send_unsent()
             if mask & READ:
                 self._guarded(connection, resume=False)
-            elif mask & ENDED:
+            elif mask & GONE:
                 connection.broken = True
+            elif mask & ENDED:
+                connection.hang_up()
             active.append(connection)
+        # Last, since they may close connections and open others with the same descriptors.
+        for fd in called:
+            callback = self._callbacks.get(fd)
+            if callback is not None:
+                callback()
         self.finish(active)
 
     def _guarded(self, connection: Connection, resume: bool) -> None:
@@ -218,9 +223,7 @@ class Pump:
                 connection.receive()
         except Exception:
             logger.exception("a command failed unexpectedly; its client is disconnected")
-            self.server.forget_command()
-            connection.session.write_error(InternalError())
-            connection.session.closing = True
+            connection.session.fail()
 
     def _sync_in_place(self) -> None:
         if not self._sync_is_in_flight():
@@ -233,10 +236,11 @@ class Pump:
 
     def _refuse(self) -> None:
         message = self.server.disk_error()
-        for connection in self._holding.values():
+        holding = self._holding
+        self._holding = {}
+        for connection in holding.values():
             connection.refuse_held(message)
             self._look_after(connection)
-        self._holding = {}
 
     def _look_after(self, connection: Connection) -> None:
         """Everything about a connection that is not plain: its end, its limits, what the poller watches."""
@@ -244,13 +248,17 @@ class Pump:
             self._close(connection)
             return
         writes = connection.unsent_bytes > 0
-        reads = not connection.session.parked and connection.unsent_bytes < UNSENT_PAUSE_BYTES
-        if connection.session.closing:
-            reads = False
-        if writes != connection.watches_write or reads != connection.watches_read:
+        is_parked = len(connection.session.parked) > 0
+        reads = not is_parked and connection.unsent_bytes < UNSENT_PAUSE_BYTES and not connection.session.closing
+        if (
+            writes != connection.watches_write
+            or reads != connection.watches_read
+            or is_parked != connection.watches_end
+        ):
             connection.watches_write = writes
             connection.watches_read = reads
-            self.poller.change(connection.fd, reads=reads, writes=writes)
+            connection.watches_end = is_parked
+            self.poller.change(connection.fd, reads=reads, writes=writes, end=is_parked)
 
     def _is_over_limit(self, connection: Connection) -> bool:
         unsent = connection.unsent_bytes
@@ -268,16 +276,16 @@ class Pump:
                 connection.session.address,
                 unsent,
             )
-            return True
-        if connection.session.reader.pending_bytes() > self.query_max_bytes:
-            logger.warning("client %s is over client-query-buffer-limit; closed", connection.session.address)
-            return True
-        return False
+            self.server.stats.output_limit_disconnections += 1
+        return over
 
     def _close(self, connection: Connection) -> None:
-        if self._connections.pop(connection.fd, None) is None:
+        # By now the descriptor may be another connection's.
+        if self._connections.get(connection.fd) is not connection:
             return
+        del self._connections[connection.fd]
         self._holding.pop(connection.fd, None)
+        connection.drop_output()
         del self._by_session[connection.session.number]
         self.poller.remove(connection.fd)
         self.server.close_session(connection.session)

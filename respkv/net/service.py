@@ -8,6 +8,7 @@ second, the sweeper, the signals. Loading is a task too, so that clients get LOA
 
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from respkv.net.portable import PortableClients
 from respkv.net.pump import Pump
 from respkv.net.storage import Storage
 from respkv.persistence.aof import AppendLog
+from respkv.persistence.files import FileSystem
 from respkv.server import log as server_log
 from respkv.server.banner import banner
 from respkv.server.config import Config
@@ -59,16 +61,18 @@ PROTECTED = (
 )
 
 
-def run(config: Config) -> int:
-    """Serve as `config` says until stopped; the process's exit code.
+def run(config: Config, files: FileSystem | None = None) -> int:
+    """Serve as `config` says, with its data in `files`, until stopped; the process's exit code.
 
     Raises: StartupError.
     """
     server_log.configure(config.loglevel, config.logfile)
-    service = Service(config)
-    listeners = open_listeners(config)
+    service = Service(config, files, portable=os.environ.get("RESPKV_IO") == "portable")
+    listeners: list[Listener] = []
     try:
+        # First: a server that may not have the directory must not touch the other one's Unix socket.
         service.storage.lock()
+        listeners = open_listeners(config)
         # Values are no garbage cycles, and a full collection over a million objects stops everyone for 70 ms.
         gc.disable()
         # The sync thread has news for the pump: let it have its turn sooner than after the usual 5 ms.
@@ -83,13 +87,13 @@ def run(config: Config) -> int:
 class Service:
     """One server in this process."""
 
-    def __init__(self, config: Config, *, portable: bool = False) -> None:
+    def __init__(self, config: Config, files: FileSystem | None = None, *, portable: bool = False) -> None:
         self.config = config
         self.engine = open_engine(config.databases)
         self.engine.now_ms = unix_ms()
         self.server = Server(self.engine, config)
         self.durability = Durability(self.server)
-        self.storage = Storage(config, self.server, self.durability, self)
+        self.storage = Storage(config, self.server, self.durability, self, files)
         self.sweeper = Sweeper(self.engine)
         self.exit_code = 0
         self._portable = portable
@@ -99,7 +103,6 @@ class Service:
         self._nursery: trio.Nursery | None = None
         self._log_scope = trio.CancelScope()
         config.subscribe("client-output-buffer-limit", self._follow_limits)
-        config.subscribe("client-query-buffer-limit", self._follow_limits)
         config.subscribe("active-expire-effort", self._follow_effort)
         self._follow_effort()
 
@@ -110,6 +113,7 @@ class Service:
             self.server.set_gate(GATE_LOADING, True)
             if poller is None:
                 self._clients = PortableClients(self.server, self.durability, nursery)
+                self._follow_limits()
                 for listener in listeners:
                     nursery.start_soon(self._accept_portably, listener)
             else:
@@ -122,6 +126,8 @@ class Service:
             refusal = await self._start(nursery, listeners)
             if refusal is None:
                 await self._stop.wait()
+                if self._clients is not None:
+                    await self._clients.drain()
             nursery.cancel_scope.cancel()
         self._end()
         if refusal is not None:  # out here: a nursery would wrap it
@@ -131,6 +137,13 @@ class Service:
     def stop(self) -> None:
         """Let `main` end."""
         self._stop.set()
+
+    def release(self) -> None:
+        """As Owner."""
+        if self._pump is not None:
+            self._pump.release()
+        elif self._clients is not None:
+            self._clients.release()
 
     # Clients
 
@@ -163,6 +176,7 @@ class Service:
         if not refusal:
             set_keepalive(sock, self.config.tcp_keepalive)
             return True
+        self.server.stats.rejected_connections += 1
         try:
             sock.send(refusal)
         except OSError:
@@ -183,7 +197,8 @@ class Service:
         """Load the data, then let the clients in; why that cannot be."""
         started_s = time.monotonic()
         try:
-            await self._load()
+            if not await self._load():
+                return None
             self._nursery = nursery
             log = self.storage.open_log()
             if log is not None:
@@ -203,14 +218,18 @@ class Service:
         nursery.start_soon(self._sweep_forever)
         return None
 
-    async def _load(self) -> None:
+    async def _load(self) -> bool:
+        """Load the data; False if the server was stopped meanwhile."""
         said_s = time.monotonic()
         for progress in self.storage.load():
+            if self._stop.is_set():
+                return False
             if time.monotonic() - said_s >= PROGRESS_S:
                 said_s = time.monotonic()
                 share = 100 * progress.bytes_done // max(1, progress.bytes_total)
                 server_log.notice(logger, "loading", done=f"{share}%", megabytes=progress.bytes_total >> 20)
             await trio.lowlevel.checkpoint()
+        return not self._stop.is_set()
 
     def attach(self, log: AppendLog) -> None:
         """From now on what is done goes to `log`."""
@@ -252,6 +271,8 @@ class Service:
             if self._pump is not None:
                 self._pump.count_lively(int(TICK_S * 1000))
                 self._pump.enforce_limits()
+            elif self._clients is not None:
+                self._clients.enforce_limits()
             self._finish_turn()
 
     async def _sweep_forever(self) -> None:
@@ -285,18 +306,18 @@ class Service:
         if timeout_ms:
             since_ms = self.engine.now_ms - timeout_ms
             for session in list(self.server.sessions.values()):
-                if session.active_ms < since_ms and session.block is None:
+                if session.active_ms < since_ms and not session.parked:
                     session.kill()
 
     # Configuration
 
     def _follow_limits(self) -> None:
-        if self._pump is not None:
-            limit = self.config.client_output_buffer_limit.normal
-            self._pump.unsent_hard_bytes = limit.hard_bytes
-            self._pump.unsent_soft_bytes = limit.soft_bytes
-            self._pump.unsent_soft_ms = limit.soft_s * 1000
-            self._pump.query_max_bytes = self.config.client_query_buffer_limit
+        limit = self.config.client_output_buffer_limit.normal
+        for clients in (self._pump, self._clients):
+            if clients is not None:
+                clients.unsent_hard_bytes = limit.hard_bytes
+                clients.unsent_soft_bytes = limit.soft_bytes
+                clients.unsent_soft_ms = limit.soft_s * 1000
 
     def _follow_effort(self) -> None:
         self.sweeper.effort = self.config.active_expire_effort

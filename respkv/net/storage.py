@@ -16,7 +16,7 @@ from respkv.commands.replay import Replayer
 from respkv.engine.snapshot import Snapshot
 from respkv.errors import StartupError
 from respkv.net.durability import Durability
-from respkv.persistence.aof import AppendLog, LogFailed
+from respkv.persistence.aof import AppendLog, LogFailed, LogPosition
 from respkv.persistence.base import SnapshotWriter, write_base
 from respkv.persistence.compaction import Compactor, clean
 from respkv.persistence.files import FileSystem
@@ -51,6 +51,9 @@ class Owner(Protocol):
     def detach(self, log: AppendLog) -> None:
         """From now on nothing is logged; `log` is about to be closed."""
 
+    def release(self) -> None:
+        """Let go whoever waits for the disk and no longer must."""
+
     def stop(self) -> None:
         """End the server once this turn is over."""
 
@@ -58,13 +61,15 @@ class Owner(Protocol):
 class Storage(Persistence):
     """All that a server does with files."""
 
-    def __init__(self, config: Config, server: Server, durability: Durability, owner: Owner) -> None:
+    def __init__(
+        self, config: Config, server: Server, durability: Durability, owner: Owner, files: FileSystem | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self.server = server
         self.engine = server.engine
         self.durability = durability
-        self.files = FileSystem()
+        self.files = files or FileSystem()
         self.layout = Layout(config.dir, config.appenddirname, config.appendfilename, config.dbfilename)
         self.log: AppendLog | None = None
         self._owner = owner
@@ -84,7 +89,10 @@ class Storage(Persistence):
 
     def lock(self) -> None:
         """Take the directory for this process. Raises StartupError, naming the holder."""
-        self._lock = DirectoryLock(self.config.dir)
+        try:
+            self._lock = DirectoryLock(self.config.dir)
+        except OSError as error:
+            raise StartupError(f"cannot use the data directory {self.config.dir}: {error.strerror}") from None
 
     def unlock(self) -> None:
         """Let the next server have the directory."""
@@ -312,7 +320,9 @@ class Storage(Persistence):
         path = self.layout.manifest_path
         try:
             old = read_manifest(self.files, path) if self.files.exists(path) else None
-            log = AppendLog(self.files, self.layout, old, policy=self.config.appendfsync)
+            # Numbers of batches go on: sessions remember the last one that they waited for.
+            position = LogPosition(lsn=max(self.engine.batch, self.engine.durable))
+            log = AppendLog(self.files, self.layout, old, position, self.config.appendfsync)
         except (OSError, StartupError) as error:
             raise LogFailed(str(error)) from error
         try:
@@ -342,10 +352,16 @@ class Storage(Persistence):
 
     def shut_down(self, *, save: bool | None, now: bool, force: bool) -> bool:
         """As Persistence."""
+        if self.is_loading:
+            # What is loaded so far must not take the place of what is on disk.
+            self._owner.stop()
+            return True
         if save is None:
             save = bool(self.config.save) and not self.config.appendonly
-        if save and not self.save() and not force:
-            return False
+        if save:
+            self._abandon_snapshot()
+            if not self.save() and not force:
+                return False
         if self.log is not None and not self.sync() and not force:
             return False
         self._owner.stop()
@@ -406,6 +422,7 @@ class Storage(Persistence):
         if self.log is not None:
             self.log.set_policy(self.config.appendfsync)
             self.durability.follow_policy()
+            self._owner.release()
 
     def _follow_keep(self) -> None:
         if self._compactor is not None:

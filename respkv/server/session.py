@@ -9,6 +9,7 @@ Rule 2: a command that changed data is committed before the next one runs.
 Rule 3: an error of one client's command ends there.
 """
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from respkv.commands.flags import GATE_ALWAYS, GATE_AUTH, GATE_MULTI, GATE_SILENT, GATE_SUBSCRIBED, GATE_UNTOUCHING
@@ -17,7 +18,7 @@ from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, Watcher
 from respkv.engine.locks import Owner
-from respkv.errors import ReplyError
+from respkv.errors import InternalError, ReplyError
 from respkv.reply import OK, Block
 from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
@@ -27,7 +28,12 @@ from respkv.server.stats import Stats
 if TYPE_CHECKING:
     from respkv.server.server import Server
 
+logger = logging.getLogger(__name__)
+
 _OK_LINE: Final = b"+OK\r\n"
+
+UNAUTHENTICATED_QUERY_MAX_BYTES: Final = 1024 * 1024
+"""What a client that has not authenticated may have sent of a request."""
 
 NAMES_MAX: Final = 4096
 """How many spellings of command names are remembered."""
@@ -136,6 +142,9 @@ class Session:
             self.out.append(b"-ERR " + reader.error + CRLF)
             self.closing = True
             self.server.count_error(b"ERR")
+        self._note_waiting()
+
+    def _note_waiting(self) -> None:
         engine = self.engine
         if engine.waits_for > engine.durable:
             self.wait_lsn = engine.waits_for
@@ -174,6 +183,31 @@ class Session:
             else:
                 self.write(reply)
         self.server.ready.append(self)
+
+    def hang_up(self) -> None:
+        """The client sends no more: what it still waits for is dropped, what was answered is sent."""
+        self.closing = True
+        self.parked = ""
+        self.block = None
+        self.backlog = []
+        self.release_locks()
+
+    def fail(self) -> None:
+        """A command of this session ended by an unexpected exception: answer that, then end the connection."""
+        self.server.forget_command()
+        self.write_error(InternalError())
+        self.closing = True
+        self._note_waiting()
+
+    def is_over_query_limit(self) -> bool:
+        """Whether the client has sent more of a request than it may; it is to be cut off. Counts and logs it."""
+        server = self.server
+        size = self.reader.pending_bytes() + self.queue_bytes
+        if size <= server.query_max_bytes and (self.is_authenticated() or size <= UNAUTHENTICATED_QUERY_MAX_BYTES):
+            return False
+        self.stats.query_limit_disconnections += 1
+        logger.warning("client %s is over client-query-buffer-limit; closed", self.address)
+        return True
 
     def kill(self) -> None:
         """End the connection as soon as possible, whatever it was about to do or say."""

@@ -1,0 +1,208 @@
+"""Servers in processes of their own, and clients that speak raw bytes: what tests of the network share."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hiredis
+import redis
+
+_FAULTY = str(Path(__file__).parent / "faulty_server.py")
+
+# By -c and not by its path, so that respkv is found where -m finds it.
+_RUN = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+
+pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
+
+DEADLINE_S = 20.0
+
+
+def eventually(condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S) -> Any:
+    """The first true value of `condition`."""
+    end_s = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < end_s, f"did not come: {what or condition}"
+        time.sleep(0.005)
+    return value
+
+
+def free_port() -> int:
+    ports = list(range(7850, 7900))
+    random.shuffle(ports)
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
+class Raw:
+    """A connection on which a test says exactly what it wants to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.settimeout(DEADLINE_S)
+        self._reader = hiredis.Reader()
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def reply(self, within_s: float = DEADLINE_S) -> Any:
+        """The next reply, an error as its text; TimeoutError if there is none."""
+        self.sock.settimeout(within_s)
+        while (reply := self._reader.gets()) is False:
+            data = self.sock.recv(1 << 20)
+            if not data:
+                raise EOFError
+            self._reader.feed(data)
+        return str(reply).encode() if isinstance(reply, Exception) else reply
+
+    def call(self, *words: bytes | str | int) -> Any:
+        self.send(pack(words))
+        return self.reply()
+
+    def is_silent(self, for_s: float = 0.15) -> bool:
+        """Whether nothing arrives for so long: the one thing that cannot be polled for."""
+        try:
+            self.reply(for_s)
+        except TimeoutError:
+            return True
+        return False
+
+    def rest(self) -> bytes:
+        """Everything up to the end of the connection, which must come."""
+        data = bytearray()
+        self.sock.settimeout(DEADLINE_S)
+        with contextlib.suppress(ConnectionResetError):
+            while part := self.sock.recv(1 << 20):
+                data += part
+        return bytes(data)
+
+    def is_closed(self) -> bool:
+        """Whether the server has ended the connection; what it said before is dropped."""
+        self.sock.setblocking(False)
+        try:
+            while self.sock.recv(1 << 20):
+                pass
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Served:
+    """A server process with data in `folder / "data"`; `control` is the folder that `faulty_server` looks at."""
+
+    def __init__(self, folder: Path, *options: str, portable: bool = False, faulty: bool = False) -> None:
+        self.data = folder / "data"
+        self.data.mkdir(exist_ok=True)
+        self.control = folder / "control"
+        self.control.mkdir(exist_ok=True)
+        self._options = options
+        self._log = folder / "server.log"
+        self._program = ["-c", _RUN, _FAULTY, str(self.control)] if faulty else ["-m", "respkv"]
+        self._environment = {**os.environ, "RESPKV_IO": "portable" if portable else ""}
+        self._connections: list[Raw] = []
+        self._clients: list[redis.Redis] = []
+        self.start()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the process (again)."""
+        self.port = free_port()
+        words = ["serve", "--port", str(self.port), "--dir", str(self.data), *self._options]
+        with self._log.open("ab") as log:
+            # Of a session of its own: an interrupt from the keyboard is the tests' to handle.
+            self.process = subprocess.Popen(
+                [sys.executable, *self._program, *words],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        eventually(self._is_ready, "the server's start")
+
+    def _is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log_text()
+        try:
+            raw = self.connect()
+        except OSError:
+            return False
+        answer = raw.call("PING")
+        raw.close()
+        return not str(answer).startswith("b'LOADING")
+
+    def connect(self) -> Raw:
+        raw = Raw(socket.create_connection(("127.0.0.1", self.port), DEADLINE_S))
+        self._connections.append(raw)
+        return raw
+
+    def client(self, **options: Any) -> redis.Redis:
+        options.setdefault("protocol", 2)
+        client = redis.Redis(port=self.port, socket_timeout=DEADLINE_S, **options)
+        self._clients.append(client)
+        return client
+
+    def log_text(self) -> str:
+        return self._log.read_text()
+
+    def memory_bytes(self) -> int:
+        """Resident memory of the process."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @contextlib.contextmanager
+    def fault(self, name: str) -> Any:
+        """The fault `name` of `faulty_server` is on meanwhile."""
+        path = self.control / name
+        path.touch()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        return self.process.wait(DEADLINE_S)
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Kill it and start it again."""
+        self.kill()
+        self.start()
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+        for raw in self._connections:
+            raw.close()
+        if self.process.poll() is None:
+            self.kill()
+
+
+Serve = Callable[..., Served]
