@@ -1,4 +1,4 @@
-"""Policies, the pool, and how eviction ends. Hit rates are compared with a real server by compat.hit_rate."""
+"""Policies, the pool, and how eviction ends. Hit rates are compared with a real server by compat.hitrate."""
 
 # mypy: disable-error-code="unreachable"
 # A call on the engine changes what its counters say.

@@ -7,7 +7,6 @@ import pytest
 from net_servers import Serve, Served
 
 
-
 @pytest.fixture(params=["pump", "portable"])
 def is_portable(request: pytest.FixtureRequest) -> bool:
     """Both ways of serving clients in turn."""

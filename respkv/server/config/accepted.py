@@ -15,8 +15,10 @@ from respkv.server.config.kinds import (
     ULONG_MAX,
     BadValue,
     Integer,
+    KeyspaceEvents,
     Kind,
     Memory,
+    MemoryOrPercent,
     OneOf,
     OomScores,
     PrimaryAddress,
@@ -109,6 +111,30 @@ def _no_tls(port: int) -> None:
 
 
 ACCEPTED: tuple[Group, ...] = (
+    _group(
+        "Not yet",
+        "what it is about is not there yet",
+        _row(
+            "maxmemory-clients",
+            MemoryOrPercent(),
+            0,
+            "7.0",
+            "Bytes (or per cent of maxmemory) for all clients' buffers; 0 is no limit.",
+        ),
+        _row(
+            "notify-keyspace-events",
+            KeyspaceEvents(),
+            "",
+            "2.8",
+            "Events to publish, by class: KEg$lshzxetdmn, A for all but m and n.",
+        ),
+    ),
+    _group(
+        "Always so",
+        "respkv does it, or has nothing to wait for, whatever it says",
+        _fixed("rdbchecksum", YesNo(), True, "2.6", "End an RDB file with a CRC64, and check it when loading."),
+        _row("shutdown-timeout", Integer(0, INT_MAX), 10, "7.0", "Seconds that a shutdown waits for replicas."),
+    ),
     _group(
         "Process and kernel",
         "a service manager or the kernel does this for a Python process",

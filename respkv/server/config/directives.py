@@ -21,9 +21,7 @@ from respkv.server.config.kinds import (
     Directory,
     FileName,
     Integer,
-    KeyspaceEvents,
     Memory,
-    MemoryOrPercent,
     Octal,
     OneOf,
     OutputLimit,
@@ -156,9 +154,6 @@ class Snapshots(Values):
         since="1.0",
         protected=True,
     )
-    rdbchecksum = Directive(
-        YesNo(), True, "End an RDB file with a CRC64, and check it when loading.", since="2.6", mutable=False
-    )
     stop_writes_on_bgsave_error = Directive(
         YesNo(), True, "Refuse writes after a background save failed, until one succeeds.", since="2.6"
     )
@@ -192,12 +187,6 @@ class MemoryLimits(Values):
     maxmemory_eviction_tenacity = Directive(
         Integer(0, 100), 10, "How long one eviction may go on: 10 is half a millisecond, 100 is for ever.", since="6.2"
     )
-    maxmemory_clients = Directive(
-        MemoryOrPercent(),
-        0,
-        "Bytes (or per cent of maxmemory) for all clients' buffers; 0 is no limit.",
-        since="7.0",
-    )
     lfu_log_factor = Directive(Integer(0, INT_MAX), 10, "How slowly the access counter of a key grows.", since="4.0")
     lfu_decay_time = Directive(
         Integer(0, INT_MAX),
@@ -225,12 +214,6 @@ class Clients(Values):
     )
     proto_max_bulk_len = Directive(
         Memory(MB, LONG_MAX), 512 * MB, "Bytes of one argument, and of a string value.", since="4.0.7"
-    )
-    notify_keyspace_events = Directive(
-        KeyspaceEvents(),
-        "",
-        "Events to publish, by class: KEg$lshzxetdmn, A for all but m and n.",
-        since="2.8",
     )
 
 
@@ -310,9 +293,6 @@ class Process(Values):
         Integer(0, INT_MAX, clamp=(1, 500)), 10, "Rounds of background work a second, 1 to 500.", since="2.8"
     )
     pidfile = Directive(Text("path"), "", "File to write the process id to.", since="1.0", mutable=False)
-    shutdown_timeout = Directive(
-        Integer(0, INT_MAX), 10, "Seconds that a shutdown waits for clients and replicas.", since="7.0"
-    )
     shutdown_on_sigint = Directive(ShutdownOptions(), (), "SHUTDOWN's options when SIGINT comes.", since="7.0")
     shutdown_on_sigterm = Directive(ShutdownOptions(), (), "SHUTDOWN's options when SIGTERM comes.", since="7.0")
 
