@@ -13,6 +13,7 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             r"^OBJECT > (?i:OBJECT ENCODING) n$|(?i:OBJECT ENCODING) \S+\n +redis[^\n]*embstr\n +respkv: \$ int$",
             "after INCRBYFLOAT with a whole result Redis says embstr until the key is written again; respkv says int",
         ),
+        (r'@\w SCAN ""\n', "7.4 refuses an empty cursor, which 7.0 takes for 0"),
         (r"> CONFIG GET appendfsync", "respkv syncs always by default"),
         (
             r"^COMMAND INFO of the data commands > COMMAND INFO (get set|setrange)",
