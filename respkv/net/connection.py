@@ -9,9 +9,10 @@ import hiredis
 from respkv.resp.writer import error_line
 from respkv.server.session import Session
 
-RECEIVE_BYTES: Final = 64 * 1024
-LARGE_RECEIVE_BYTES: Final = 1024 * 1024
-"""How much is received at once: what a turn gives each client, and what one gets that sends a large value."""
+RECEIVE_BYTES: Final = 16 * 1024
+RECEIVE_BYTES_MAX: Final = 1024 * 1024
+"""How much is received at once: the first for most clients (a larger buffer costs more to allocate than such a call
+gains), then four times as much each time that a client has filled it, up to the second."""
 
 
 class Held:
@@ -29,6 +30,7 @@ class Connection:
         self.sock = sock
         self.fd = sock.fileno()
         self._recv = sock.recv
+        self._receive_bytes = RECEIVE_BYTES
         self._send = sock.send
         self.session = session
         # Output that waits for the disk, in order; and output that waits for the client to read.
@@ -48,9 +50,9 @@ class Connection:
     def receive(self) -> None:
         """Take what has arrived and run what it completes."""
         session = self.session
-        pending = session.reader.pending_bytes()
+        size = self._receive_bytes
         try:
-            data = self._recv(RECEIVE_BYTES if pending < RECEIVE_BYTES else LARGE_RECEIVE_BYTES)
+            data = self._recv(size)
         except BlockingIOError:
             return
         except OSError:
@@ -59,8 +61,12 @@ class Connection:
         if not data:
             self.hang_up()
             return
+        if len(data) == size:
+            self._receive_bytes = min(4 * size, RECEIVE_BYTES_MAX)
+        elif size > RECEIVE_BYTES and len(data) < RECEIVE_BYTES:
+            self._receive_bytes = RECEIVE_BYTES
         session.receive(data)
-        if pending >= RECEIVE_BYTES and session.is_over_query_limit():
+        if size > RECEIVE_BYTES and session.is_over_query_limit():
             self.broken = True
 
     def hang_up(self) -> None:
