@@ -39,6 +39,10 @@ _find_large_list = re.compile(rb"[~>|%][0-9]{2}").search
 # The least that an argument takes on the wire.
 _ARGUMENT_MIN: Final = 6
 
+_TILDE: Final = 126  # "~"
+_GREATER: Final = 62  # ">"
+_BAR: Final = 124  # "|"
+_PERCENT: Final = 37  # "%"
 _STAR: Final = 42  # "*"
 _DOLLAR: Final = 36  # "$"
 _CR: Final = 13
@@ -270,7 +274,8 @@ def _announces_much(data: bytes) -> bool:
             room -= int(digits) if len(digits) < 6 else room + 1
         if room < 0:
             return True
-    if b"~" in data or b">" in data or b"|" in data or b"%" in data:
+    # As numbers: Python looks whether a bytes object on the left is a number first, which takes longer than the search.
+    if _TILDE in data or _GREATER in data or _BAR in data or _PERCENT in data:
         return _find_large_list(data) is not None
     return False
 
