@@ -22,7 +22,7 @@ _RUN = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 
 pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
 
-DEADLINE_S = 20.0
+DEADLINE_S = 8.0
 
 
 def eventually(condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S) -> Any:

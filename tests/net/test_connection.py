@@ -32,7 +32,7 @@ def test_an_ordinary_redis_py_program(server: Served, protocol: int) -> None:
         pipe.set("n", 0)
         with pytest.raises(redis.WatchError):
             pipe.execute()
-    assert client.transaction(lambda pipe: pipe.incr("n"), "n") == [7]
+    assert client.transaction(lambda pipe: (pipe.multi(), pipe.incr("n")), "n") == [7]
     assert client.set("gone", 1, px=1)
     eventually(lambda: client.get("gone") is None, "the expiry")
     with pytest.raises(redis.ResponseError, match="not an integer"):
