@@ -71,7 +71,12 @@ def test_keepalive_is_set() -> None:
 
 @pytest.mark.parametrize(
     ("flags", "is_local", "is_refused"),
-    [((), False, True), ((), True, False), (("--requirepass", "x"), False, False), (("--protected-mode", "no"), False, False)],
+    [
+        ((), False, True),
+        ((), True, False),
+        (("--requirepass", "x"), False, False),
+        (("--protected-mode", "no"), False, False),
+    ],
 )
 async def test_protected_mode(tmp_path: Path, flags: tuple[str, ...], is_local: bool, is_refused: bool) -> None:
     service = Service(config_of("--dir", str(tmp_path), *flags))
@@ -117,8 +122,10 @@ def test_ipv6(serve: Serve, is_portable: bool) -> None:
 
 def test_maxclients(serve: Serve, is_portable: bool) -> None:
     server = serve("--maxclients", "3", portable=is_portable)
-    three = [server.connect() for _ in range(3)]
-    assert eventually(lambda: all(raw.call("PING") == b"PONG" for raw in three))
+    three = [server.connect()]
+    eventually(lambda: three[0].call("CLIENT", "LIST").count(b"\n") == 1, "the end of who asked whether it is ready")
+    three += [server.connect() for _ in range(2)]
+    assert all(raw.call("PING") == b"PONG" for raw in three)
     assert server.connect().rest() == b"-ERR max number of clients reached\r\n"
     three[0].close()
     eventually(lambda: _has_a_place(server), "a place")
