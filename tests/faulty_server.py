@@ -1,7 +1,8 @@
 """A server whose disk, and one of whose commands, misbehave on demand: `python faulty_server.py CONTROL serve ...`.
 
 While there is a file of that name in the folder CONTROL, each sync waits (`block-sync`), or fails (`fail-sync`), each
-write fails (`fail-write`), reads take a second for ten megabytes (`slow-read`). The command EXPLODE raises what no command should.
+write fails (`fail-write`), reads take a second for ten megabytes (`slow-read`). The command EXPLODE raises what no
+command should.
 """
 
 import errno

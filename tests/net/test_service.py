@@ -59,9 +59,10 @@ def test_a_snapshot_is_what_remains_without_a_log(serve: Serve, is_portable: boo
 
 
 def _fill(server: Served, count: int) -> None:
-    client = server.client()
+    raw = server.connect()
     for start in range(0, count, 5000):
-        client.mset({f"k{i}": "x" * 100 for i in range(start, min(count, start + 5000))})
+        raw.send(b"".join(pack(("SET", f"k{i}", "x" * 100)) for i in range(start, start + 5000)))
+        assert {raw.reply() for _ in range(5000)} == {b"OK"}
 
 
 @pytest.mark.parametrize("options", [("--appendonly", "yes"), ("--appendonly", "no", "--save", "3600 1")])
@@ -108,6 +109,9 @@ class Writer(threading.Thread):
         self.first = self.next = first
         self.acknowledged: list[int] = []
 
+    def has_written(self) -> bool:
+        return len(self.acknowledged) > 5
+
     def run(self) -> None:
         try:
             while True:
@@ -115,7 +119,9 @@ class Writer(threading.Thread):
                 self.next += 1
                 with self.client.pipeline() as pipe:
                     pipe.multi()
-                    pipe.set(f"a:{me}:{at}", at).set(f"b:{me}:{at}", at).incr(f"n:{me}")
+                    for name in ("a", "b"):
+                        pipe.set(f"{name}:{me}:{at}", at)
+                    pipe.incr(f"n:{me}")
                     pipe.execute()
                 self.client.set(f"s:{me}:{at}", at)
                 self.acknowledged.append(at)
@@ -131,7 +137,8 @@ def test_every_acknowledged_write_survives_kill_9(serve: Serve) -> None:
         writers = [Writer(server, number, firsts[number]) for number in range(len(firsts))]
         for writer in writers:
             writer.start()
-        eventually(lambda: all(len(writer.acknowledged) > 5 for writer in writers), "some writes")
+        for writer in writers:
+            eventually(writer.has_written, "some writes")
         if round_ % 2:
             server.connect().call("BGREWRITEAOF")
         time.sleep(random.random() * 0.4)  # the moment is what is tried out
@@ -150,7 +157,7 @@ def test_every_acknowledged_write_survives_kill_9(serve: Serve) -> None:
             a = client.mget([f"a:{number}:{at}" for at in tried])
             b = client.mget([f"b:{number}:{at}" for at in tried])
             assert a == b
-            assert int(client.get(f"n:{number}")) == sum(value is not None for value in a)
+            assert int(client.get(f"n:{number}") or 0) == sum(value is not None for value in a)
 
 
 def _incr_until(server: Served, is_over: threading.Event) -> threading.Thread:
