@@ -1,7 +1,8 @@
 """A server whose disk, and one of whose commands, misbehave on demand: `python faulty_server.py CONTROL serve ...`.
 
 While there is a file of that name in the folder CONTROL, each sync waits (`block-sync`), or fails (`fail-sync`), each
-write fails (`fail-write`), each read takes 10 ms (`slow-read`). The command EXPLODE raises what no command should.
+write fails (`fail-write`), reads take a second for ten megabytes (`slow-read`). The command EXPLODE raises what no
+command should.
 """
 
 import errno
@@ -50,7 +51,7 @@ class ControlledFiles(FileSystem):
 
     def read_at(self, fd: int, offset: int, byte_count: int) -> bytes:
         if self._is_on("slow-read"):
-            time.sleep(0.01)
+            time.sleep(byte_count / 10_000_000)
         return super().read_at(fd, offset, byte_count)
 
 

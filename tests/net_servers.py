@@ -14,6 +14,8 @@ from typing import Any
 
 import hiredis
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 _FAULTY = str(Path(__file__).parent / "faulty_server.py")
 
@@ -22,7 +24,7 @@ _RUN = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 
 pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
 
-DEADLINE_S = 20.0
+DEADLINE_S = 8.0
 
 
 def eventually(condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S) -> Any:
@@ -158,7 +160,8 @@ class Served:
 
     def client(self, **options: Any) -> redis.Redis:
         options.setdefault("protocol", 2)
-        client = redis.Redis(port=self.port, socket_timeout=DEADLINE_S, **options)
+        # Not retried: a test wants to know what became of its command.
+        client = redis.Redis(port=self.port, socket_timeout=DEADLINE_S, retry=Retry(NoBackoff(), 0), **options)
         self._clients.append(client)
         return client
 

@@ -96,6 +96,8 @@ class Connection:
         for held in self.held:
             self.send(refusal_of(held.data, message))
         self.held.clear()
+        # What it asks next need not wait for what was refused.
+        self.session.wait_lsn = 0
 
     def drop_output(self) -> None:
         """Forget what was never sent: the connection is closed."""

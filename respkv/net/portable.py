@@ -5,6 +5,7 @@ much a request as the pump at depth 1; the difference shrinks with pipelining.
 """
 
 import logging
+import socket
 
 import trio
 
@@ -114,12 +115,33 @@ class PortableClients:
             if session.is_over_query_limit():
                 return
             while session.parked:
-                await task.wake.wait()
-                task.wake = trio.Event()
+                await self._wait_while_parked(task)
                 self.engine.now_ms = unix_ms()
                 self._guarded(session, None)
                 self.finish()
                 await self._answer(task)
+
+    async def _wait_while_parked(self, task: "_Task") -> None:
+        """Return when the session may go on, or its client has ended the connection."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_for_end, task)
+            await task.wake.wait()
+            nursery.cancel_scope.cancel()
+        task.wake = trio.Event()
+
+    async def _watch_for_end(self, task: "_Task") -> None:
+        if not isinstance(task.stream, trio.SocketStream):
+            return
+        sock = task.stream.socket
+        await trio.lowlevel.wait_readable(sock)
+        # What it sends ahead is left where it is; then its end is seen only behind that.
+        try:
+            ended = not await sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            ended = True
+        if ended:
+            task.session.hang_up()
+            task.wake.set()
 
     def _guarded(self, session: Session, data: bytes | None) -> None:
         """Run requests (or go on after parking); a fault of ours ends this client alone."""
@@ -140,6 +162,7 @@ class PortableClients:
         while session.wait_lsn > self.engine.durable:
             if self.durability.failed:
                 output = refusal_of(output, self.server.disk_error())
+                session.wait_lsn = 0
                 break
             self.durability.sync_soon()
             await self._waiting.park()

@@ -130,6 +130,12 @@ class Pump:
             elif len(self._holding) * 2 < self.lively:
                 durability.sync_soon()
 
+    def finish_apart(self) -> None:
+        """End a turn that others took: no poll follows that would see to who waits for the disk."""
+        self.finish([])
+        if self._holding:
+            self.durability.sync_soon()
+
     def collect(self) -> None:
         """The sync thread has results."""
         self.durability.collect()

@@ -161,7 +161,9 @@ class Service:
         def admit(sock: socket.socket, address: str, own: str, is_local: bool) -> None:
             if self._lets_in(sock, is_local):
                 stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-                clients.admit(stream, self.server.open_session(address, own))
+                session = self.server.open_session(address, own)
+                session.fd = sock.fileno()
+                clients.admit(stream, session)
 
         while True:
             await trio.lowlevel.wait_readable(listener.sock)
@@ -296,7 +298,7 @@ class Service:
 
     def _finish_turn(self) -> None:
         if self._pump is not None:
-            self._pump.finish([])
+            self._pump.finish_apart()
         elif self._clients is not None:
             self._clients.finish()
 

@@ -1,0 +1,60 @@
+"""Clients that read slowly or not at all, and limits of what is buffered for them."""
+
+import pytest
+from net_servers import Raw, Serve, Served, eventually, pack
+
+MEGABYTE = 1 << 20
+
+
+def stop_reading(server: Served, size: int, times: int) -> Raw:
+    """A client that asks for a value of `size` bytes so many times and reads nothing."""
+    assert server.connect().call("SET", "big", "x" * size) == b"OK"
+    raw = server.connect()
+    raw.sock.settimeout(1)
+    try:
+        for _ in range(times):
+            raw.send(pack(("GET", "big")))
+    except OSError:
+        pass  # its requests are left in the socket, or it was cut off
+    return raw
+
+
+def test_a_client_that_never_reads_is_cut_off_by_the_hard_limit(serve: Serve, is_portable: bool) -> None:
+    server = serve("--client-output-buffer-limit", "normal 8mb 0 0", portable=is_portable)
+    # One reply above the limit: portably a client never has more than one request's replies in memory.
+    raw = stop_reading(server, 24 * MEGABYTE, 1)
+    other = server.connect()
+    eventually(lambda: b"output_buffer_limit_disconnections:1" in other.call("INFO", "stats"), "the end")
+    assert len(raw.rest()) < 24 * MEGABYTE
+
+
+def test_a_client_that_never_reads_is_cut_off_by_the_soft_limit(serve: Serve, is_portable: bool) -> None:
+    server = serve("--client-output-buffer-limit", "normal 0 1mb 1", portable=is_portable)
+    stop_reading(server, 24 * MEGABYTE, 1)
+    other = server.connect()
+    assert b"output_buffer_limit_disconnections:0" in other.call("INFO", "stats")
+    eventually(lambda: b"output_buffer_limit_disconnections:1" in other.call("INFO", "stats"), "the end")
+    assert other.call("PING") == b"PONG"
+
+
+def test_a_client_that_never_reads_is_read_no_further(serve: Serve, is_portable: bool) -> None:
+    server = serve(portable=is_portable)
+    before = server.memory_bytes()
+    raws = [server.connect() for _ in range(1)]
+    assert server.connect().call("SET", "big", "x" * MEGABYTE) == b"OK"
+    other = server.connect()
+    for _ in range(400):  # a request at a time, so that each is received by itself
+        raws[0].send(pack(("GET", "big")))
+        assert other.call("PING") == b"PONG"
+    assert server.memory_bytes() - before < 150 * MEGABYTE
+    for _ in range(400):  # it lost nothing
+        assert len(raws[0].reply()) == MEGABYTE
+
+
+def test_the_query_buffer_is_bounded(serve: Serve, is_portable: bool) -> None:
+    server = serve("--client-query-buffer-limit", "1mb", portable=is_portable)
+    raw = server.connect()
+    raw.send(b"*2\r\n$4\r\nECHO\r\n$100000000\r\n")
+    with pytest.raises(OSError):  # noqa: PT011  (a reset or a broken pipe)
+        raw.send(b"x" * 90 * MEGABYTE)
+    assert b"query_buffer_limit_disconnections:1" in server.connect().call("INFO", "stats")
