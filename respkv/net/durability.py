@@ -24,6 +24,7 @@ class Durability:
         # Whether replies wait for the disk.
         self.holds = False
         self.failed = False
+        self._snapshot_failed = False
 
     def attach(self, log: AppendLog) -> None:
         """From now on effects go to `log`."""
@@ -119,4 +120,13 @@ class Durability:
             log = self.log
             # Whoever is refused first is to be told why, too.
             self.server.persistence.write_error = log.failure if failed and log is not None else ""
-            self.server.set_gate(GATE_DISK, failed)
+            self._set_gate()
+
+    def set_snapshot_failed(self, failed: bool) -> None:
+        """Whether writes are refused because the last snapshot failed (`stop-writes-on-bgsave-error`)."""
+        if failed != self._snapshot_failed:
+            self._snapshot_failed = failed
+            self._set_gate()
+
+    def _set_gate(self) -> None:
+        self.server.set_gate(GATE_DISK, self.failed or self._snapshot_failed)

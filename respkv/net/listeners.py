@@ -31,6 +31,13 @@ class Listener:
         self.name = name
         self.path = path
 
+    def describe(self) -> str:
+        """As INFO's `listenerN`."""
+        if self.path:
+            return f"name=unix,bind={self.path}"
+        host, _, port = self.name.rpartition(":")
+        return f"name=tcp,bind={host.strip('[]')},port={port}"
+
     def accept(self) -> tuple[socket.socket, str, bool] | None:
         """A client that waits: its non-blocking socket, its address, and whether it is of this machine; or None."""
         try:

@@ -6,6 +6,7 @@ Tasks of the nursery: the pump (or a task a client, see `respkv.net.portable`), 
 second, the sweeper, the signals. Loading is a task too, so that clients get LOADING errors instead of silence.
 """
 
+import contextlib
 import gc
 import logging
 import os
@@ -15,6 +16,9 @@ import sys
 import time
 
 import trio
+
+if sys.platform != "win32":
+    import resource
 
 import respkv.commands.all
 import respkv.server.commands.all  # noqa: F401  (both fill the table of commands)
@@ -43,6 +47,9 @@ TICK_S = 0.1
 
 SWEEP_US = 1000
 """The longest that the sweeper keeps everyone else waiting."""
+
+RESERVED_DESCRIPTORS = 32
+"""For files, listeners and the like, beside those of clients; Redis reserves as many."""
 
 PROGRESS_S = 2.0
 """How often a load says how far it is."""
@@ -73,6 +80,8 @@ def run(config: Config, files: FileSystem | None = None) -> int:
         # First: a server that may not have the directory must not touch the other one's Unix socket.
         service.storage.lock()
         listeners = open_listeners(config)
+        _allow_descriptors(config.maxclients)
+        _write_pid_file(config.pidfile)
         # Values are no garbage cycles, and a full collection over a million objects stops everyone for 70 ms.
         gc.disable()
         # The sync thread has news for the pump: let it have its turn sooner than after the usual 5 ms.
@@ -81,7 +90,34 @@ def run(config: Config, files: FileSystem | None = None) -> int:
     finally:
         for listener in listeners:
             listener.close()
+        if config.pidfile and listeners:
+            with contextlib.suppress(OSError):
+                os.unlink(config.pidfile)
         service.storage.unlock()
+
+
+def _allow_descriptors(clients: int) -> None:
+    """Raise the limit of open files as far as `maxclients` needs and the system lets us."""
+    if sys.platform == "win32":
+        return
+    wanted = clients + RESERVED_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        server_log.warning(logger, "fewer clients than maxclients can connect", open_files=most, maxclients=clients)
+
+
+def _write_pid_file(path: str) -> None:
+    if path:
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(f"{os.getpid()}\n")
+        except OSError as error:
+            server_log.warning(logger, "cannot write the pid file", file=path, reason=error.strerror)
 
 
 class Service:
@@ -212,7 +248,7 @@ class Service:
         loading_s = time.monotonic() - started_s
         self.server.set_gate(GATE_LOADING, False)
         names = [listener.name for listener in listeners]
-        self.server.facts.listeners = names
+        self.server.facts.listeners = [listener.describe() for listener in listeners]
         self.server.facts.multiplexing = "portable" if self._pump is None else self._pump.poller.name
         count = sum(db.size() for db in self.engine.databases)
         print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
@@ -328,7 +364,10 @@ class Service:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
                 server_log.notice(logger, "received a signal, shutting down", signal=signal.Signals(number).name)
-                if not self.storage.shut_down(save=None, now=False, force=False):
+                config = self.config
+                options = config.shutdown_on_sigint if number == signal.SIGINT else config.shutdown_on_sigterm
+                save = True if "save" in options else False if "nosave" in options else None
+                if not self.storage.shut_down(save=save, now="now" in options, force="force" in options):
                     server_log.warning(logger, "not shutting down: the data could not be made safe")
 
     def _end(self) -> None:

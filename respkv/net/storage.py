@@ -120,6 +120,7 @@ class Storage(Persistence):
             yield progress
         engine.changes = 0
         self.is_loading = False
+        self.loaded_keys = sum(db.size() for db in engine.databases)
         for path, ending in self._recovered.cut:
             server_log.warning(
                 logger, "dropped the torn end of the log", file=path, offset=ending.offset, bytes=ending.dropped_bytes
@@ -169,6 +170,8 @@ class Storage(Persistence):
             self.start_rewrite()
         elif self.config.save and not self.is_rewriting:
             self._save_if_due()
+        refuses = self.config.stop_writes_on_bgsave_error and bool(self.config.save)
+        self.durability.set_snapshot_failed(refuses and not self.last_save_ok)
         self._take_stock()
 
     def _recover_log(self) -> None:

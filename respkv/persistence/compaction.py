@@ -356,13 +356,14 @@ def clean(files: FileSystem, layout: Layout, manifest: Manifest, keep: int) -> l
 def _unlink_all(files: FileSystem, paths: list[str]) -> list[str]:
     removed = []
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                files.unlink(path)
-            except OSError as error:
-                logger.warning("cannot remove %s: %s", path, error.strerror)
-            else:
-                removed.append(path)
+        try:
+            files.unlink(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            logger.warning("cannot remove %s: %s", path, error.strerror)
+        else:
+            removed.append(path)
     return removed
 
 
