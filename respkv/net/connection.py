@@ -35,6 +35,8 @@ class Connection:
         self.session = session
         # Output that waits for the disk, in order; and output that waits for the client to read.
         self.held: deque[Held] = deque()
+        # When output had to wait for the disk last, unix ms.
+        self.held_at_ms = 0
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
         # When the soft limit of unsent output was first passed, unix ms; 0 while it is not.
@@ -81,6 +83,7 @@ class Connection:
         data = session.take_output()
         if self.held or session.wait_lsn > durable:
             self.held.append(Held(session.wait_lsn, data))
+            self.held_at_ms = session.active_ms
         else:
             self.send(data)
 

@@ -46,8 +46,10 @@ class Pump:
         self._callbacks: dict[int, Callable[[], None]] = {}
         # Connections with output that waits for the disk.
         self._holding: dict[int, Connection] = {}
-        # How many clients did anything lately: `count_lively` says so now and then.
+        # How many clients did anything lately, and whether nearly all of them waited for the disk: `count_lively` says
+        # so now and then.
         self.lively = 1
+        self.syncs_in_place = True
         # Limits of `client-output-buffer-limit` for normal clients; 0 for none.
         self.unsent_hard_bytes = 0
         self.unsent_soft_bytes = 0
@@ -87,7 +89,7 @@ class Pump:
                 if steady_ns() > until_ns:
                     break
                 events = self._poll()
-            elif self._holding and not self._sync_is_in_flight():
+            elif self._holding and self.syncs_in_place and not self._sync_is_in_flight():
                 self._sync_in_place()
                 events = self._poll()
             else:
@@ -95,7 +97,7 @@ class Pump:
                 if not events:
                     break
         if self._holding:
-            self._sync_in_place()
+            self._see_to_disk()
 
     def finish(self, active: list[Connection]) -> None:
         """End a turn: log, then answer `active` and whoever became ready, then see to the disk."""
@@ -127,7 +129,7 @@ class Pump:
         if self._holding:
             if durability.failed:
                 self._refuse()
-            elif len(self._holding) * 2 < self.lively:
+            elif not self.syncs_in_place:
                 durability.sync_soon()
 
     def finish_apart(self) -> None:
@@ -159,13 +161,17 @@ class Pump:
                 self.durability.sync_soon()
 
     def count_lively(self, window_ms: int) -> None:
-        """Count the clients that did anything in the last `window_ms`. O(clients)."""
+        """Count who did anything, and who waited for the disk, in the last `window_ms`. O(clients)."""
         since_ms = self.engine.now_ms - window_ms
         lively = 0
+        waited = 0
         for connection in self._connections.values():
             if connection.session.active_ms >= since_ms:
                 lively += 1
+                if connection.held_at_ms >= since_ms:
+                    waited += 1
         self.lively = lively
+        self.syncs_in_place = waited * 4 >= lively * 3
 
     def enforce_limits(self) -> None:
         """Close clients that have gone over a limit. O(clients)."""
@@ -230,6 +236,12 @@ class Pump:
         except Exception:
             logger.exception("a command failed unexpectedly; its client is disconnected")
             connection.session.fail()
+
+    def _see_to_disk(self) -> None:
+        if self.syncs_in_place:
+            self._sync_in_place()
+        else:
+            self.durability.sync_soon()
 
     def _sync_in_place(self) -> None:
         if not self._sync_is_in_flight():
