@@ -4,9 +4,8 @@
          + objects                  for each name and value what the interpreter puts around its bytes
          + tables                   of the dicts of each shard, as they say themselves
 
-Rule 1: the process's own size, the interpreter and its code, is not in it, nor are clients' buffers: with
-  `maxmemory` a user bounds the data. The empty databases' tables are, about 1 MB as in Redis, so that a limit of a few
-  bytes refuses every write. Resident size is what INFO calls `used_memory_rss`.
+Rule 1: the process's own size, the interpreter and an empty server, is not in it, nor are clients' buffers: with
+  `maxmemory` a user bounds the data. Resident size is what INFO calls `used_memory_rss`.
 Rule 2: `Meter.used_bytes` may be asked before each command: it sums up what the doors count and takes the rest in
   proportion from the last look at all shards, which is renewed when the payload or the time has moved on.
 
@@ -19,7 +18,7 @@ from typing import Any
 
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, payload_of
-from respkv.engine.shards import SHARD_COUNT, Value
+from respkv.engine.shards import Value
 
 BYTES_OBJECT_BYTES = 33
 """A bytes object without its bytes."""
@@ -40,9 +39,6 @@ EXPIRY_BYTES = INT_OBJECT_BYTES + 8
 """A time to live beside its table; 8 for what tables that have grown leave unused in the heap, as measured."""
 
 EMPTY_DICT_BYTES = sys.getsizeof({})
-
-SHARD_BYTES = 72 + 3 * EMPTY_DICT_BYTES
-"""An empty shard: itself and its three dicts."""
 
 SLOT_BYTES_MAX = 112
 """What a dict that is in use has room for, for each of its keys: 27 to 108 bytes. Where it takes more, most of its keys
@@ -135,7 +131,6 @@ class Meter:
         self.engine = engine
         self.payload_only = payload_only
         self.peak_bytes = 0
-        self._empty_bytes = len(engine.databases) * SHARD_COUNT * SHARD_BYTES
         self._payload_bytes = 0
         self._overhead_bytes = 0
         self._renewed_at_ms = -1
@@ -157,7 +152,7 @@ class Meter:
         ):
             self.renew()
             change_bytes = 0
-        used_bytes = payload_bytes + self._overhead_bytes + self._empty_bytes
+        used_bytes = payload_bytes + self._overhead_bytes
         if change_bytes and self._payload_bytes:
             used_bytes += self._overhead_bytes * change_bytes // self._payload_bytes
         if used_bytes > self.peak_bytes:

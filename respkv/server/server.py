@@ -17,7 +17,7 @@ from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.eviction import Evictor
 from respkv.engine.locks import Lockable
-from respkv.engine.memory import Meter
+from respkv.engine.memory import KEY_OVERHEAD_BYTES, Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
 from respkv.server import log
@@ -183,7 +183,9 @@ class Server:
 
     def make_room(self) -> bool:
         """Evict until the data take at most `maxmemory`, or for as long as that may last; False if it is impossible."""
-        return self.evictor.make_room(self._maxmemory)
+        has_room = self.evictor.make_room(self._maxmemory)
+        # An empty database takes nothing, but a limit that not one key fits into refuses writes as in Redis.
+        return has_room and self._maxmemory >= KEY_OVERHEAD_BYTES
 
     def client_bytes(self) -> int:
         """What connections and their buffers take. O(clients)."""

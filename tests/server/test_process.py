@@ -4,7 +4,8 @@ from respkv.server import process
 
 
 def test_resident_memory_is_between_what_python_takes_and_what_it_ever_took() -> None:
-    assert 5_000_000 < process.resident_bytes() <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # The kernel brings its own highest figure up to date only now and then.
+    assert 5_000_000 < process.resident_bytes() <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 * 1.1
 
 
 def test_the_machine_has_more_memory_than_the_process() -> None:

@@ -83,7 +83,7 @@ def test_over_maxmemory_writes_are_refused_or_keys_go(world: World) -> None:
 def test_a_new_limit_asks_for_evictions_though_nobody_writes(world: World) -> None:
     client = world.connect()
     client.run("SET k v")
-    client.run("CONFIG SET maxmemory 1 maxmemory-policy allkeys-random")
+    client.run("CONFIG SET maxmemory 100 maxmemory-policy allkeys-random")
     assert world.server.evictor.is_behind
     assert world.server.make_room()
     assert client.run("DBSIZE") == 0
