@@ -11,6 +11,7 @@ import os
 import socket
 import stat
 import sys
+import time
 from collections.abc import Callable
 
 from respkv.errors import StartupError
@@ -19,6 +20,8 @@ from respkv.server.config import Config
 logger = logging.getLogger(__name__)
 
 ACCEPTS_PER_TURN = 1000
+
+COMPLAIN_S = 10.0
 
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
 
@@ -30,6 +33,7 @@ class Listener:
         self.sock = sock
         self.name = name
         self.path = path
+        self._complained_s = -COMPLAIN_S
 
     def describe(self) -> str:
         """As INFO's `listenerN`."""
@@ -51,6 +55,13 @@ class Listener:
         # Replies are whole: there is nothing that Nagle's algorithm could collect.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock, format_address(host, port), is_loopback(host)
+
+    def complain(self, error: OSError) -> None:
+        """Log why nobody can be accepted; not more often than every `COMPLAIN_S`, since it is tried in each turn."""
+        now_s = time.monotonic()
+        if now_s - self._complained_s >= COMPLAIN_S:
+            self._complained_s = now_s
+            logger.warning("cannot accept a client: %s", error.strerror)
 
     def close(self) -> None:
         """Listen no more; a Unix socket's path goes too."""
@@ -111,7 +122,7 @@ def serve_listener(listener: Listener, admit: Callable[[socket.socket, str, str,
             accepted = listener.accept()
         except OSError as error:
             # Out of descriptors, say: whoever is connected goes on, and who waits is tried again.
-            logger.warning("cannot accept a client: %s", error.strerror)
+            listener.complain(error)
             return
         if accepted is None:
             return

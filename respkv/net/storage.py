@@ -18,7 +18,7 @@ from respkv.errors import StartupError
 from respkv.net.durability import Durability
 from respkv.persistence.aof import AppendLog, LogFailed, LogPosition
 from respkv.persistence.base import SnapshotWriter, write_base
-from respkv.persistence.compaction import Compactor, clean
+from respkv.persistence.compaction import Compactor, clean, remove_surplus
 from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import DirectoryLock
 from respkv.persistence.manifest import Layout, read_manifest
@@ -184,11 +184,12 @@ class Storage(Persistence):
         elif self.log is not None:
             # What the failed sync left of the file is not to be trusted. Memory holds everything.
             try:
-                self.log.rebase(lambda path: self._write_base(path))
+                self.log.rebase(self._write_base)
             except LogFailed as error:
                 server_log.warning(logger, "the log cannot be replaced yet", reason=str(error))
                 return
             self.engine.effects_db = -1
+            remove_surplus(self.log, self.config.snapshot_keep)
             self.durability.take_over_state()
         if not self.durability.failed:
             server_log.notice(logger, "the log is sound again; writes are accepted")
