@@ -15,7 +15,7 @@ Rule 2: what hiredis makes of it is a request only if it is, byte for byte, what
 """
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
 
@@ -280,7 +280,7 @@ def _announces_much(data: bytes) -> bool:
     return False
 
 
-def _end_of_request(data: bytes, at: int, argv: list[bytes]) -> int:
+def _end_of_request(data: bytes, at: int, argv: list[Any]) -> int:
     """Where the request in `data` from `at` on ends, if it is `argv` as an array of bulk strings; else -1.
 
     hiredis has read it already, up to 9999 arguments: what is left to see is that each header is of the right kind and
@@ -296,7 +296,8 @@ def _end_of_request(data: bytes, at: int, argv: list[bytes]) -> int:
     for argument in argv:
         if type(argument) is not bytes or end >= size or data[end] != _DOLLAR:
             return -1
-        length: i64 = len(argument)
+        text: bytes = argument
+        length: i64 = len(text)
         end += length + (6 if length < 10 else 7 if length < 100 else 8 if length < 1000 else 5 + _digits(length))
         if end > size or data[end - 2] != _CR or data[end - 1] != _LF:
             return -1

@@ -85,7 +85,7 @@ def test_the_meter_follows_writes_without_looking_at_all_shards_each_time() -> N
             renewed = meter._renewed_at_ms, meter._payload_bytes
             looks += 1
         if number % 1000 == 0:
-            assert used_bytes == pytest.approx(usage_of_all(engine).total_bytes, rel=0.05)
+            assert used_bytes == pytest.approx(usage_of_all(engine).total_bytes, rel=0.06)
     assert 2 <= looks <= 20_000 * 74 / RENEW_BYTES + 1
 
 
