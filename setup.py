@@ -52,8 +52,6 @@ def extensions() -> list[Extension]:
     if not COMMANDS_THAT_COMPILE & set(sys.argv):
         return []  # metadata and sdist need no compiler, and translating to C takes its time
     modules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["respkv"]["compiled"]
-    modules = [module for module in modules if (ROOT / module).exists()]
-    modules = [module for module in modules if (ROOT / module).exists()]
     if not wants_compiling():
         say("installing pure Python: everything works, more slowly")
         remove_compiled(modules)

@@ -63,13 +63,6 @@ class NoSuchKey(ReplyError):
         super().__init__(b"ERR no such key")
 
 
-class IndexOutOfRange(ReplyError):
-    """A position lies outside what the value holds."""
-
-    def __init__(self) -> None:
-        super().__init__(b"ERR index out of range")
-
-
 class BadDatabaseIndex(ReplyError):
     """A database number at or above the `databases` directive, or below zero."""
 

@@ -124,13 +124,6 @@ class Args:
         """The next argument as an integer. Raises BadSyntax, NotAnInteger."""
         return parse_int(self.next())
 
-    def integer_within(self, low: int, high: int, error: bytes) -> int:
-        """The next argument as an integer from `low` to `high`. Raises ReplyError(error) outside."""
-        number = parse_int(self.next())
-        if not low <= number <= high:
-            raise ReplyError(error)
-        return number
-
     def double(self) -> float:
         """The next argument as a float. Raises BadSyntax, NotAFloat."""
         return parse_float(self.next())

@@ -120,13 +120,6 @@ class Keyspace:
             self.engine.preserver.preserve_value(shard, key, value)
         return value
 
-    def edit_string(self, key: bytes) -> bytes | None:
-        """As `edit`, for strings, as bytes. Raises WrongType if the key holds anything else."""
-        value = self.edit(key)
-        if type(value) is bytes or value is None:
-            return value
-        return string_bytes(value)
-
     def expiry_of(self, key: bytes) -> int:
         """When `key`, which exists, expires: unix ms, or -1 for never."""
         shard = self.shards[hash(key) & SHARD_MASK]

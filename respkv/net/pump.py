@@ -184,22 +184,6 @@ class Pump:
         for connection in list(self._connections.values()):
             self._close(connection)
 
-    def connection_count(self) -> int:
-        """How many clients are served here."""
-        return len(self._connections)
-
-    def held_count(self) -> int:
-        """How many clients wait for the disk."""
-        return len(self._holding)
-
-    def unsent_count(self) -> int:
-        """How many clients have not read all of their replies."""
-        count = 0
-        for connection in self._connections.values():
-            if connection.unsent_bytes:
-                count += 1
-        return count
-
     def _turn(self, events: list[tuple[int, int]]) -> None:
         self.engine.now_ms = unix_ms()
         connections = self._connections

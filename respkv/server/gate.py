@@ -48,10 +48,6 @@ _QUOTED_MAX: Final = 128
 """How much of an unknown command an error message quotes."""
 
 
-class Rejected(ReplyError):
-    """A command that was not run: counted as rejected, and fatal for the transaction that it was meant for."""
-
-
 class Untouching(AccessRecord):
     """The access record for a session with CLIENT NO-TOUCH: to use a key leaves no mark, all else is as ever."""
 

@@ -4,15 +4,6 @@
 that owns the data directory.
 """
 
-from respkv.errors import ReplyError
-
-
-class CannotPersist(ReplyError):
-    """What was asked for did not work; the log says why."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(b"ERR %b" % what.encode())
-
 
 class Persistence:
     """State as plain attributes, kept current by the implementation; times are unix seconds, durations seconds."""

@@ -35,9 +35,6 @@ _OK_LINE: Final = b"+OK\r\n"
 UNAUTHENTICATED_QUERY_MAX_BYTES: Final = 1024 * 1024
 """What a client that has not authenticated may have sent of a request."""
 
-NAMES_MAX: Final = 4096
-"""How many spellings of command names are remembered."""
-
 
 class Session:
     """One client's state. `address` and `local_address` are `host:port` or a socket's path and `:0`."""
