@@ -7,7 +7,7 @@ from typing import Final
 import hiredis
 
 from respkv.resp.writer import error_line
-from respkv.server.session import Session
+from respkv.server.session import UNSENT, Session
 
 RECEIVE_BYTES: Final = 16 * 1024
 RECEIVE_BYTES_MAX: Final = 1024 * 1024
@@ -140,6 +140,10 @@ class Connection:
         except OSError:
             self.broken = True
         self.session.unsent_bytes = self.unsent_bytes
+
+    def waits_to_send_only(self) -> bool:
+        """Whether the session is parked until its output is sent, and it is."""
+        return self.session.parked == UNSENT and not self._unsent and not self.held
 
     def is_finished(self) -> bool:
         """Whether the connection can be closed: it broke, or said all that it had to before its end."""

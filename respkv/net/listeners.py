@@ -1,4 +1,4 @@
-"""The sockets that the server listens on, and who is let in.
+"""Listening sockets.
 
 Addresses are those of `bind`: `*` and `-::*` are all of IPv4 and of IPv6, a leading `-` means that the address may be
 missing on this machine.
@@ -12,14 +12,10 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import Callable
 
 from respkv.errors import StartupError
-from respkv.server.config import Config
 
 logger = logging.getLogger(__name__)
-
-ACCEPTS_PER_TURN = 1000
 
 COMPLAIN_S = 10.0
 
@@ -71,77 +67,11 @@ class Listener:
                 os.unlink(self.path)
 
 
-def open_listeners(config: Config) -> list[Listener]:
-    """All sockets that `config` asks for.
+def listen_tcp(address: str, port: int, backlog: int) -> Listener | None:
+    """Listen on an address of `bind`; None if it may be missing, and is.
 
-    Raises: StartupError, naming the address, after closing those that were open already.
+    Raises: StartupError, naming the address.
     """
-    listeners: list[Listener] = []
-    try:
-        if config.port:
-            for address in config.bind:
-                listener = _listen_tcp(address, config.port, config.tcp_backlog)
-                if listener is not None:
-                    listeners.append(listener)
-            if config.bind and not listeners:
-                raise StartupError(f"none of the addresses of bind can be listened on: {' '.join(config.bind)}")
-        if config.unixsocket:
-            listeners.append(_listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
-    except StartupError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
-
-
-def format_address(host: str, port: int) -> str:
-    """`host:port` as Redis shows it, IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a numeric address is this machine's own loopback."""
-    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
-
-
-def set_keepalive(sock: socket.socket, seconds: int) -> None:
-    """Let the kernel probe a silent peer after `seconds` (`tcp-keepalive`); not at all for 0."""
-    if seconds <= 0 or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # As Redis: probes every third of the time, the peer is gone after three.
-    for option, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def serve_listener(listener: Listener, admit: Callable[[socket.socket, str, str, bool], None]) -> None:
-    """Accept whoever waits at `listener` and hand them to `admit`: socket, address, own address, whether local."""
-    for _ in range(ACCEPTS_PER_TURN):
-        try:
-            accepted = listener.accept()
-        except OSError as error:
-            # Out of descriptors, say: whoever is connected goes on, and who waits is tried again.
-            listener.complain(error)
-            return
-        if accepted is None:
-            return
-        sock, address, is_local = accepted
-        admit(sock, address, own_address(sock, listener), is_local)
-
-
-def own_address(sock: socket.socket, listener: Listener) -> str:
-    """The end of the connection that is ours, as `laddr` of CLIENT LIST."""
-    if listener.path:
-        return f"{listener.path}:0"
-    try:
-        name = sock.getsockname()
-    except OSError:
-        return ""
-    return format_address(name[0], name[1])
-
-
-def _listen_tcp(address: str, port: int, backlog: int) -> Listener | None:
     may_be_absent = address.startswith("-")
     host = address.removeprefix("-")
     is_ipv6 = ":" in host
@@ -172,7 +102,11 @@ def _listen_tcp(address: str, port: int, backlog: int) -> Listener | None:
     return Listener(sock, format_address(bound, sock.getsockname()[1]))
 
 
-def _listen_unix(path: str, permissions: int, backlog: int) -> Listener:
+def listen_unix(path: str, permissions: int, backlog: int) -> Listener:
+    """Listen on a Unix socket, in place of one that a killed server left; `permissions` 0 leaves those of the umask.
+
+    Raises: StartupError, naming the path.
+    """
     if not hasattr(socket, "AF_UNIX"):
         raise StartupError("this platform has no Unix sockets; leave unixsocket empty")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -195,6 +129,38 @@ def _listen_unix(path: str, permissions: int, backlog: int) -> Listener:
         raise StartupError(f"cannot listen on the Unix socket {path}: {error.strerror or error}") from None
     sock.setblocking(False)
     return Listener(sock, path, path)
+
+
+def format_address(host: str, port: int) -> str:
+    """`host:port` as Redis shows it, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a numeric address is this machine's own loopback."""
+    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
+
+
+def set_keepalive(sock: socket.socket, seconds: int) -> None:
+    """Let the kernel probe a silent peer after `seconds` (`tcp-keepalive`); not at all for 0."""
+    if seconds <= 0 or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # As Redis: probes every third of the time, the peer is gone after three.
+    for option, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def own_address(sock: socket.socket, listener: Listener) -> str:
+    """The end of the connection that is ours, as `laddr` of CLIENT LIST."""
+    if listener.path:
+        return f"{listener.path}:0"
+    try:
+        name = sock.getsockname()
+    except OSError:
+        return ""
+    return format_address(name[0], name[1])
 
 
 def _is_answered(path: str) -> bool:

@@ -1,11 +1,12 @@
 """The portable way to serve clients: an ordinary Trio task each, on the same session object.
 
-Used where there is neither epoll nor kqueue, and for transports that are not plain sockets. Costs about three times as
+Used where there is neither epoll nor kqueue. Costs about three times as
 much a request as the pump at depth 1; the difference shrinks with pipelining.
 """
 
 import logging
 import socket
+from collections.abc import Callable
 
 import trio
 
@@ -13,7 +14,7 @@ from respkv.engine.clock import unix_ms
 from respkv.net.connection import RECEIVE_BYTES, refusal_of
 from respkv.net.durability import Durability
 from respkv.server.server import Server
-from respkv.server.session import Session
+from respkv.server.session import UNSENT, Session
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class PortableClients:
         self.durability = durability
         self.nursery = nursery
         self._tasks: dict[int, _Task] = {}
+        self._watched: dict[int, trio.CancelScope] = {}
         # Tasks that wait for the disk.
         self._waiting = trio.lowlevel.ParkingLot()
         # Limits of `client-output-buffer-limit` for normal clients; 0 for none.
@@ -37,13 +39,25 @@ class PortableClients:
         self.unsent_soft_bytes = 0
         self.unsent_soft_ms = 0
 
-    def admit(self, stream: trio.abc.Stream, session: Session) -> None:
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd`, which is no client, is readable."""
+        scope = self._watched[fd] = trio.CancelScope()
+        self.nursery.start_soon(self._watch, fd, callback, scope)
+
+    def unwatch(self, fd: int) -> None:
+        """Take `watch` back, before `fd` is closed."""
+        scope = self._watched.pop(fd, None)
+        if scope is not None:
+            scope.cancel()
+
+    def admit(self, sock: socket.socket, session: Session) -> None:
         """Serve a new client."""
-        task = _Task(stream, session)
+        session.fd = sock.fileno()
+        task = _Task(trio.SocketStream(trio.socket.from_stdlib_socket(sock)), session)
         self._tasks[session.number] = task
         self.nursery.start_soon(self._serve, task)
 
-    def finish(self) -> None:
+    def finish_apart(self) -> None:
         """End a turn: log what was done, wake whoever became ready."""
         while self.server.ready:
             task = self._tasks.get(self.server.ready.pop().number)
@@ -81,12 +95,19 @@ class PortableClients:
 
     async def drain(self) -> None:
         """Before the end: make durable what was done, and let those who wait for that be told."""
-        self.finish()
+        self.finish_apart()
         self.durability.sync_now()
         self.release()
         # One turn to leave the queue, another for what they send.
         for _ in range(2):
             await trio.lowlevel.checkpoint()
+
+    async def _watch(self, fd: int, callback: Callable[[], None], scope: trio.CancelScope) -> None:
+        with scope:
+            while True:
+                await trio.lowlevel.wait_readable(fd)
+                callback()
+                await trio.lowlevel.checkpoint()
 
     async def _serve(self, task: "_Task") -> None:
         session = task.session
@@ -110,7 +131,7 @@ class PortableClients:
                 return
             self.engine.now_ms = unix_ms()
             self._guarded(session, bytes(data))
-            self.finish()
+            self.finish_apart()
             await self._answer(task)
             if session.is_over_query_limit():
                 return
@@ -118,11 +139,13 @@ class PortableClients:
                 await self._wait_while_parked(task)
                 self.engine.now_ms = unix_ms()
                 self._guarded(session, None)
-                self.finish()
+                self.finish_apart()
                 await self._answer(task)
 
     async def _wait_while_parked(self, task: "_Task") -> None:
         """Return when the session may go on, or its client has ended the connection."""
+        if task.session.parked == UNSENT:  # and what there was to be sent has been
+            return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_end, task)
             await task.wake.wait()
@@ -130,8 +153,6 @@ class PortableClients:
         task.wake = trio.Event()
 
     async def _watch_for_end(self, task: "_Task") -> None:
-        if not isinstance(task.stream, trio.SocketStream):
-            return
         sock = task.stream.socket
         await trio.lowlevel.wait_readable(sock)
         # What it sends ahead is left where it is; then its end is seen only behind that.
@@ -181,7 +202,7 @@ class PortableClients:
 class _Task:
     """What belongs to one client's task."""
 
-    def __init__(self, stream: trio.abc.Stream, session: Session) -> None:
+    def __init__(self, stream: trio.SocketStream, session: Session) -> None:
         self.stream = stream
         self.session = session
         self.scope = trio.CancelScope()

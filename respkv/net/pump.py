@@ -152,7 +152,7 @@ class Pump:
         for fd, connection in holding.items():
             if connection.release(durable):
                 self._holding[fd] = connection
-            if connection.unsent_bytes or connection.broken or connection.session.closing:
+            if connection.unsent_bytes or connection.broken or connection.session.closing or connection.session.parked:
                 self._look_after(connection)
         if self._holding:
             if self.durability.failed:
@@ -196,6 +196,8 @@ class Pump:
                 continue
             if mask & WRITE:
                 connection.send_unsent()
+                if connection.waits_to_send_only():
+                    self._guarded(connection, resume=True)
             if mask & READ:
                 self._guarded(connection, resume=False)
             elif mask & GONE:
@@ -249,7 +251,7 @@ class Pump:
         if connection.is_finished() or self._is_over_limit(connection):
             self._close(connection)
             return
-        writes = connection.unsent_bytes > 0
+        writes = connection.unsent_bytes > 0 or connection.waits_to_send_only()
         is_parked = len(connection.session.parked) > 0
         reads = not is_parked and connection.unsent_bytes < UNSENT_PAUSE_BYTES and not connection.session.closing
         if (

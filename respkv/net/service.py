@@ -11,14 +11,10 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 
 import trio
-
-if sys.platform != "win32":
-    import resource
 
 import respkv.commands.all
 import respkv.server.commands.all  # noqa: F401  (both fill the table of commands)
@@ -28,8 +24,8 @@ from respkv.engine.clock import unix_ms
 from respkv.engine.expiry import Sweeper
 from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
+from respkv.net.admission import Admission, allow_descriptors
 from respkv.net.durability import Durability
-from respkv.net.listeners import Listener, open_listeners, serve_listener, set_keepalive
 from respkv.net.poller import make_poller
 from respkv.net.portable import PortableClients
 from respkv.net.pump import Pump
@@ -48,24 +44,8 @@ TICK_S = 0.1
 SWEEP_US = 1000
 """The longest that the sweeper keeps everyone else waiting."""
 
-RESERVED_DESCRIPTORS = 32
-"""For files, listeners and the like, beside those of clients; Redis reserves as many."""
-
 PROGRESS_S = 2.0
 """How often a load says how far it is."""
-
-PROTECTED = (
-    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the"
-    b" default user. In this mode connections are only accepted from the loopback interface. If you want to connect"
-    b" from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode"
-    b" sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the"
-    b" same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so."
-    b" Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by"
-    b" editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the"
-    b" server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no'"
-    b" option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above"
-    b" things in order for the server to start accepting connections from the outside.\r\n"
-)
 
 
 def run(config: Config, files: FileSystem | None = None) -> int:
@@ -75,40 +55,24 @@ def run(config: Config, files: FileSystem | None = None) -> int:
     """
     server_log.configure(config.loglevel, config.logfile)
     service = Service(config, files, portable=os.environ.get("RESPKV_IO") == "portable")
-    listeners: list[Listener] = []
+    admission = service.admission
     try:
         # First: a server that may not have the directory must not touch the other one's Unix socket.
         service.storage.lock()
-        listeners = open_listeners(config)
-        _allow_descriptors(config.maxclients)
+        admission.open()
+        allow_descriptors(config.maxclients)
         _write_pid_file(config.pidfile)
         # Values are no garbage cycles, and a full collection over a million objects stops everyone for 70 ms.
         gc.disable()
         # The sync thread has news for the pump: let it have its turn sooner than after the usual 5 ms.
         sys.setswitchinterval(0.0005)
-        return trio.run(service.main, listeners)
+        return trio.run(service.main)
     finally:
-        for listener in listeners:
-            listener.close()
-        if config.pidfile and listeners:
+        if config.pidfile and admission.listeners:
             with contextlib.suppress(OSError):
                 os.unlink(config.pidfile)
+        admission.close()
         service.storage.unlock()
-
-
-def _allow_descriptors(clients: int) -> None:
-    """Raise the limit of open files as far as `maxclients` needs and the system lets us."""
-    if sys.platform == "win32":
-        return
-    wanted = clients + RESERVED_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < wanted:
-        server_log.warning(logger, "fewer clients than maxclients can connect", open_files=most, maxclients=clients)
 
 
 def _write_pid_file(path: str) -> None:
@@ -130,39 +94,35 @@ class Service:
         self.server = Server(self.engine, config)
         self.durability = Durability(self.server)
         self.storage = Storage(config, self.server, self.durability, self, files)
+        self.admission = Admission(config, self.server)
         self.sweeper = Sweeper(self.engine)
         self.exit_code = 0
         self._portable = portable
-        self._pump: Pump | None = None
-        self._clients: PortableClients | None = None
+        self._clients: Pump | PortableClients | None = None
         self._stop = trio.Event()
-        self._nursery: trio.Nursery | None = None
-        self._log_scope = trio.CancelScope()
         config.subscribe("client-output-buffer-limit", self._follow_limits)
         config.subscribe("active-expire-effort", self._follow_effort)
         self._follow_effort()
 
-    async def main(self, listeners: list[Listener]) -> int:
-        """Serve clients of `listeners` until stopped; the exit code."""
+    async def main(self) -> int:
+        """Serve clients until stopped; the exit code."""
         poller = None if self._portable else make_poller()
         async with trio.open_nursery() as nursery:
             self.server.set_gate(GATE_LOADING, True)
             if poller is None:
                 self._clients = PortableClients(self.server, self.durability, nursery)
-                self._follow_limits()
-                for listener in listeners:
-                    nursery.start_soon(self._accept_portably, listener)
+                self.server.facts.multiplexing = "portable"
             else:
-                self._pump = Pump(self.server, self.durability, poller)
-                self._follow_limits()
-                for listener in listeners:
-                    self._listen(self._pump, listener)
-                nursery.start_soon(self._run_pump, self._pump)
+                self._clients = Pump(self.server, self.durability, poller)
+                self.server.facts.multiplexing = poller.name
+                nursery.start_soon(self._run_pump, self._clients)
+            self._follow_limits()
+            self.admission.start(self._clients)
             nursery.start_soon(self._watch_signals)
-            refusal = await self._start(nursery, listeners)
+            refusal = await self._start(nursery)
             if refusal is None:
                 await self._stop.wait()
-                if self._clients is not None:
+                if isinstance(self._clients, PortableClients):
                     await self._clients.drain()
             nursery.cancel_scope.cancel()
         self._end()
@@ -176,51 +136,8 @@ class Service:
 
     def release(self) -> None:
         """As Owner."""
-        if self._pump is not None:
-            self._pump.release()
-        elif self._clients is not None:
+        if self._clients is not None:
             self._clients.release()
-
-    # Clients
-
-    def _listen(self, pump: Pump, listener: Listener) -> None:
-        def admit(sock: socket.socket, address: str, own: str, is_local: bool) -> None:
-            if self._lets_in(sock, is_local):
-                pump.admit(sock, self.server.open_session(address, own))
-
-        pump.watch(listener.sock.fileno(), lambda: serve_listener(listener, admit))
-
-    async def _accept_portably(self, listener: Listener) -> None:
-        clients = self._clients
-        assert clients is not None
-
-        def admit(sock: socket.socket, address: str, own: str, is_local: bool) -> None:
-            if self._lets_in(sock, is_local):
-                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-                session = self.server.open_session(address, own)
-                session.fd = sock.fileno()
-                clients.admit(stream, session)
-
-        while True:
-            await trio.lowlevel.wait_readable(listener.sock)
-            serve_listener(listener, admit)
-
-    def _lets_in(self, sock: socket.socket, is_local: bool) -> bool:
-        refusal = b""
-        if len(self.server.sessions) >= self.config.maxclients:
-            refusal = b"-ERR max number of clients reached\r\n"
-        elif not is_local and self.config.protected_mode and not self.config.requirepass:
-            refusal = PROTECTED
-        if not refusal:
-            set_keepalive(sock, self.config.tcp_keepalive)
-            return True
-        self.server.stats.rejected_connections += 1
-        try:
-            sock.send(refusal)
-        except OSError:
-            logger.debug("a refused client was gone before it was told")
-        sock.close()
-        return False
 
     async def _run_pump(self, pump: Pump) -> None:
         fd = pump.poller.fileno()
@@ -231,13 +148,12 @@ class Service:
 
     # Background work
 
-    async def _start(self, nursery: trio.Nursery, listeners: list[Listener]) -> StartupError | None:
+    async def _start(self, nursery: trio.Nursery) -> StartupError | None:
         """Load the data, then let the clients in; why that cannot be."""
         started_s = time.monotonic()
         try:
             if not await self._load():
                 return None
-            self._nursery = nursery
             log = self.storage.open_log()
             if log is not None:
                 self.attach(log)
@@ -247,9 +163,7 @@ class Service:
             return StartupError(f"cannot load the data: {error}")
         loading_s = time.monotonic() - started_s
         self.server.set_gate(GATE_LOADING, False)
-        names = [listener.name for listener in listeners]
-        self.server.facts.listeners = [listener.describe() for listener in listeners]
-        self.server.facts.multiplexing = "portable" if self._pump is None else self._pump.poller.name
+        names = [listener.name for listener in self.admission.listeners]
         count = sum(db.size() for db in self.engine.databases)
         print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
         nursery.start_soon(self._tick_forever)
@@ -272,29 +186,15 @@ class Service:
     def attach(self, log: AppendLog) -> None:
         """From now on what is done goes to `log`."""
         self.durability.attach(log)
-        if self._pump is not None:
-            self._pump.watch(log.wakeup_fd, self._pump.collect)
-        elif self._nursery is not None:
-            self._log_scope = trio.CancelScope()
-            self._nursery.start_soon(self._collect_portably, log.wakeup_fd, self._log_scope)
+        if self._clients is not None:
+            self._clients.watch(log.wakeup_fd, self._clients.collect)
 
     def detach(self, log: AppendLog) -> None:
         """From now on nothing is logged; `log` is about to be closed."""
-        if self._pump is not None:
-            self._pump.unwatch(log.wakeup_fd)
-            self.durability.detach()
-            self._pump.release()
-        elif self._clients is not None:
-            self._log_scope.cancel()
+        if self._clients is not None:
+            self._clients.unwatch(log.wakeup_fd)
             self.durability.detach()
             self._clients.release()
-
-    async def _collect_portably(self, fd: int, scope: trio.CancelScope) -> None:
-        assert self._clients is not None
-        with scope:
-            while True:
-                await trio.lowlevel.wait_readable(fd)
-                self._clients.collect()
 
     async def _tick_forever(self) -> None:
         server = self.server
@@ -306,10 +206,10 @@ class Service:
             server.tick()
             self.storage.tick()
             self._close_idle()
-            if self._pump is not None:
-                self._pump.count_lively(int(TICK_S * 1000))
-                self._pump.enforce_limits()
-            elif self._clients is not None:
+            self.admission.resume()
+            if isinstance(self._clients, Pump):
+                self._clients.count_lively(int(TICK_S * 1000))
+            if self._clients is not None:
                 self._clients.enforce_limits()
             self._finish_turn()
 
@@ -333,10 +233,8 @@ class Service:
             await trio.sleep(pause_s)
 
     def _finish_turn(self) -> None:
-        if self._pump is not None:
-            self._pump.finish_apart()
-        elif self._clients is not None:
-            self._clients.finish()
+        if self._clients is not None:
+            self._clients.finish_apart()
 
     def _close_idle(self) -> None:
         """Close clients that have been silent for longer than the `timeout` directive says. O(clients)."""
@@ -351,11 +249,11 @@ class Service:
 
     def _follow_limits(self) -> None:
         limit = self.config.client_output_buffer_limit.normal
-        for clients in (self._pump, self._clients):
-            if clients is not None:
-                clients.unsent_hard_bytes = limit.hard_bytes
-                clients.unsent_soft_bytes = limit.soft_bytes
-                clients.unsent_soft_ms = limit.soft_s * 1000
+        clients = self._clients
+        if clients is not None:
+            clients.unsent_hard_bytes = limit.hard_bytes
+            clients.unsent_soft_bytes = limit.soft_bytes
+            clients.unsent_soft_ms = limit.soft_s * 1000
 
     def _follow_effort(self) -> None:
         self.sweeper.effort = self.config.active_expire_effort
@@ -375,9 +273,9 @@ class Service:
         if self.engine.effects:
             self.durability.write()
         self.durability.sync_now()
-        if self._pump is not None:
-            self._pump.release()
-            self._pump.close_all()
-            self._pump.poller.close()
+        if isinstance(self._clients, Pump):
+            self._clients.release()
+            self._clients.close_all()
+            self._clients.poller.close()
         if not self.storage.close():
             self.exit_code = 1

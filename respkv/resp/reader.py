@@ -70,6 +70,7 @@ class RequestReader:
         # The strict reader: bytes not yet consumed, and the request of which some arguments are there.
         self._buffer = bytearray()
         self._argv: list[bytes] = []
+        self._argv_bytes = 0
         self._missing = 0
         self._bulk_length = -1
         # Where the strict reader has to go on once there is more.
@@ -114,8 +115,8 @@ class RequestReader:
         return len(self._buffer) > 0 and (self.guarded or not self._missing)
 
     def pending_bytes(self) -> int:
-        """How many bytes wait for the rest of their request."""
-        return len(self._buffer)
+        """How many bytes wait for the rest of their request, its arguments so far included."""
+        return len(self._buffer) + self._argv_bytes
 
     def pending_arguments(self) -> int:
         """How many arguments wait for the rest of their request."""
@@ -167,6 +168,7 @@ class RequestReader:
                         continue
                     requests.append(self._argv)
                     self._argv = []
+                    self._argv_bytes = 0
                 elif buffer[at] == _STAR:
                     at = self._read_header(at)
                     continue
@@ -228,6 +230,8 @@ class RequestReader:
             raise _Incomplete
         end = at + self._bulk_length
         self._argv.append(bytes(buffer[at:end]))
+        # Even of an argument of no bytes the list keeps a reference.
+        self._argv_bytes += self._bulk_length + 8
         self._bulk_length = -1
         self._missing -= 1
         return end + 2

@@ -36,6 +36,15 @@ UNAUTHENTICATED_QUERY_MAX_BYTES: Final = 1024 * 1024
 """What a client that has not authenticated may have sent of a request."""
 
 
+UNSENT: Final = "unsent"
+"""Why a session is parked whose replies are to be sent before it goes on."""
+
+OUTPUT_MAX_BYTES: Final = 32 * 1024 * 1024
+OUTPUT_MAX_PARTS: Final = 65536
+"""With so much output, in large values or in parts of any size, further requests wait until it is sent: what arrives in
+one go can ask for any amount."""
+
+
 class Session:
     """One client's state. `address` and `local_address` are `host:port` or a socket's path and `:0`."""
 
@@ -326,6 +335,7 @@ class Session:
         started_ns = steady_ns()
         total = len(requests)
         unusual = 0
+        large_bytes = 0
         last: Spec | None = None
         is_mixed = False
         for at in range(total):
@@ -362,17 +372,31 @@ class Session:
                 engine.commit(db, argv)
             if type(reply) is bytes:
                 length = len(reply)
-                out.append(BULK_HEADERS[length] if length < 1024 else b"$%d\r\n" % length)
+                if length < 1024:
+                    out.append(BULK_HEADERS[length])
+                else:
+                    out.append(b"$%d\r\n" % length)
+                    large_bytes += length
                 out.append(reply)
                 out.append(CRLF)
+                if large_bytes <= OUTPUT_MAX_BYTES:
+                    continue
             elif reply is OK:
                 out.append(_OK_LINE)
+                continue
             elif type(reply) is int:
                 out.append(SMALL_INTS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
+                continue
             elif self.protocol == 2:
                 write2(out, reply)
             else:
                 write3(out, reply)
+            if large_bytes > OUTPUT_MAX_BYTES or len(out) > OUTPUT_MAX_PARTS:
+                self.parked = UNSENT
+                self.backlog.extend(requests[at + 1 :])
+                requests = requests[: at + 1]
+                total = at + 1
+                break
         self.commands += total
         if last is None:
             return

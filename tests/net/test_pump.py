@@ -51,6 +51,51 @@ def test_a_client_that_never_reads_is_read_no_further(serve: Serve, is_portable:
         assert len(raws[0].reply()) == MEGABYTE
 
 
+def test_one_read_full_of_requests_for_much_is_answered_by_and_by(serve: Serve, is_portable: bool) -> None:
+    server = serve("--appendfsync", "no", portable=is_portable)
+    other = server.connect()
+    assert other.call("SET", "big", "x" * MEGABYTE) == b"OK"
+    before = server.memory_bytes()
+    raw = server.connect()
+    raw.send(pack(("GET", "big")) * 400 + pack(("SET", "last", "1")))
+    eventually(lambda: server.memory_bytes() - before > 30 * MEGABYTE, "the first replies")
+    assert other.call("GET", "last") is None
+    assert server.memory_bytes() - before < 150 * MEGABYTE
+    for _ in range(400):
+        assert len(raw.reply()) == MEGABYTE
+    assert raw.reply() == b"OK"
+    # The same through many small parts.
+    assert raw.call("SET", "k", "y" * 5000) == b"OK"
+    raw.send(pack(("MGET", *["k"] * 1000)) * 60 + pack(("SET", "last", "2")))
+    assert len(raw.reply()) == 1000
+    assert other.call("GET", "last") == b"1"
+    assert server.memory_bytes() - before < 200 * MEGABYTE
+    for _ in range(59):
+        assert len(raw.reply()) == 1000
+    assert raw.reply() == b"OK"
+
+
+def test_held_output_is_sent_before_the_rest_is_answered(serve: Serve, is_portable: bool) -> None:
+    server = serve(portable=is_portable)
+    raw = server.connect()
+    value = "x" * 20 * MEGABYTE
+    raw.send(pack(("SET", "k", value)))
+    raw.send((pack(("GET", "k")) + pack(("INCR", "n"))) * 4)
+    assert raw.reply() == b"OK"
+    for number in range(1, 5):
+        assert len(raw.reply()) == len(value)
+        assert raw.reply() == number
+
+
+def test_the_arguments_of_an_unfinished_request_count(serve: Serve, is_portable: bool) -> None:
+    server = serve("--client-query-buffer-limit", "1mb", portable=is_portable)
+    raw = server.connect()
+    raw.send(b"*1000000\r\n$4\r\nMGET\r\n")
+    with pytest.raises(OSError):  # noqa: PT011  (a reset or a broken pipe)
+        raw.send(b"$1000\r\n%b\r\n" % (b"x" * 1000) * 100_000)
+    assert b"query_buffer_limit_disconnections:1" in server.connect().call("INFO", "stats")
+
+
 def test_the_query_buffer_is_bounded(serve: Serve, is_portable: bool) -> None:
     server = serve("--client-query-buffer-limit", "1mb", portable=is_portable)
     raw = server.connect()

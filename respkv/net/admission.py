@@ -1,0 +1,212 @@
+"""Who is let in: the listening sockets, as `port`, `bind` and `unixsocket` ask for them, and what is asked of a client.
+
+CONFIG SET of `port` and `bind` listens anew, and goes back if that cannot be; clients stay connected. When the system
+has no descriptors left, nobody is accepted for a moment: the socket would be ready all the while, and the pump busy
+with nothing else.
+"""
+
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+if sys.platform != "win32":
+    import resource
+
+from respkv.errors import StartupError
+from respkv.net.listeners import Listener, listen_tcp, listen_unix, own_address, set_keepalive
+from respkv.server import log as server_log
+from respkv.server.config import CannotApply, Config
+from respkv.server.server import Server
+from respkv.server.session import Session
+
+logger = logging.getLogger(__name__)
+
+ACCEPTS_PER_TURN = 1000
+
+RESERVED_DESCRIPTORS = 32
+"""For files, listeners and the like, beside those of clients; Redis reserves as many."""
+
+PROTECTED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the"
+    b" default user. In this mode connections are only accepted from the loopback interface. If you want to connect"
+    b" from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode"
+    b" sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the"
+    b" same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so."
+    b" Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by"
+    b" editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the"
+    b" server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no'"
+    b" option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above"
+    b" things in order for the server to start accepting connections from the outside.\r\n"
+)
+
+
+class Clients(Protocol):
+    """What serves the clients that were let in: the pump, or a task each."""
+
+    def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever `fd` is readable."""
+
+    def unwatch(self, fd: int) -> None:
+        """Take `watch` back, before `fd` is closed."""
+
+    def admit(self, sock: socket.socket, session: Session) -> None:
+        """Serve a new client."""
+
+
+class Admission:
+    """The listeners of one server. Opened by `open`, served once `start` has said by whom."""
+
+    def __init__(self, config: Config, server: Server) -> None:
+        self.config = config
+        self.server = server
+        self.listeners: list[Listener] = []
+        self._clients: Clients | None = None
+        self._paused: list[Listener] = []
+        # What the TCP listeners were opened for: a CONFIG SET that is taken back asks for nothing new.
+        self._listens_at: tuple[int, tuple[str, ...]] = (0, ())
+
+    def open(self) -> None:
+        """Listen on all addresses that the configuration names.
+
+        Raises: StartupError, naming the address; nothing is listened on then.
+        """
+        config = self.config
+        try:
+            self._open_tcp()
+            if config.unixsocket:
+                self.listeners.append(listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
+        except StartupError:
+            self.close()
+            raise
+        config.subscribe(["port", "bind"], self._follow_addresses)
+        config.subscribe("maxclients", self._follow_maxclients)
+        self._note()
+
+    def start(self, clients: Clients) -> None:
+        """Let `clients` serve whoever connects."""
+        self._clients = clients
+        for listener in self.listeners:
+            self._watch(listener)
+
+    def close(self) -> None:
+        """Listen no more."""
+        for listener in self.listeners:
+            listener.close()
+        self.listeners = []
+
+    def resume(self) -> None:
+        """Try again to accept where descriptors had run out; called now and then."""
+        paused = self._paused
+        self._paused = []
+        for listener in paused:
+            self._watch(listener)
+
+    def _watch(self, listener: Listener) -> None:
+        if self._clients is not None:
+            self._clients.watch(listener.sock.fileno(), lambda: self._accept(listener))
+
+    def _accept(self, listener: Listener) -> None:
+        clients = self._clients
+        assert clients is not None
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                accepted = listener.accept()
+            except OSError as error:
+                listener.complain(error)
+                clients.unwatch(listener.sock.fileno())
+                self._paused.append(listener)
+                return
+            if accepted is None:
+                return
+            sock, address, is_local = accepted
+            if self._lets_in(sock, is_local):
+                clients.admit(sock, self.server.open_session(address, own_address(sock, listener)))
+
+    def _lets_in(self, sock: socket.socket, is_local: bool) -> bool:
+        refusal = b""
+        if len(self.server.sessions) >= self.config.maxclients:
+            refusal = b"-ERR max number of clients reached\r\n"
+        elif not is_local and self.config.protected_mode and not self.config.requirepass:
+            refusal = PROTECTED
+        if not refusal:
+            set_keepalive(sock, self.config.tcp_keepalive)
+            return True
+        self.server.stats.rejected_connections += 1
+        try:
+            sock.send(refusal)
+        except OSError:
+            logger.debug("a refused client was gone before it was told")
+        sock.close()
+        return False
+
+    def _open_tcp(self) -> None:
+        config = self.config
+        self._listens_at = (config.port, config.bind)
+        if not config.port:
+            return
+        opened = False
+        for address in config.bind:
+            listener = listen_tcp(address, config.port, config.tcp_backlog)
+            if listener is not None:
+                self.listeners.append(listener)
+                opened = True
+        if config.bind and not opened:
+            raise StartupError(f"none of the addresses of bind can be listened on: {' '.join(config.bind)}")
+
+    def _close_tcp(self) -> None:
+        for listener in self.listeners:
+            if not listener.path:
+                if listener in self._paused:
+                    self._paused.remove(listener)
+                elif self._clients is not None:
+                    self._clients.unwatch(listener.sock.fileno())
+                listener.close()
+        self.listeners = [listener for listener in self.listeners if listener.path]
+
+    def _follow_addresses(self) -> None:
+        port, bind = self._listens_at
+        if (self.config.port, self.config.bind) == (port, bind):
+            return
+        # Before the new ones open: they may have addresses in common.
+        self._close_tcp()
+        try:
+            self._open_tcp()
+        except StartupError as error:
+            logger.warning("%s", error)
+            self._close_tcp()
+            if self.config.port != port:
+                raise CannotApply("Unable to listen on this port. Check server logs.") from error
+            raise CannotApply("Failed to bind to specified addresses.") from error
+        for listener in self.listeners:
+            if not listener.path:
+                self._watch(listener)
+        self._note()
+
+    def _follow_maxclients(self) -> None:
+        possible = allow_descriptors(self.config.maxclients)
+        if possible < self.config.maxclients:
+            raise CannotApply(
+                f"The operating system is not able to handle the specified number of clients, try with {possible}"
+            )
+
+    def _note(self) -> None:
+        self.server.facts.listeners = [listener.describe() for listener in self.listeners]
+
+
+def allow_descriptors(clients: int) -> int:
+    """Raise the limit of open files as far as `clients` connections need and the system lets us; how many can be."""
+    if sys.platform == "win32":
+        return clients
+    wanted = clients + RESERVED_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return clients
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        server_log.warning(logger, "fewer clients than maxclients can connect", open_files=most, maxclients=clients)
+    return most - RESERVED_DESCRIPTORS
