@@ -6,6 +6,7 @@ here are for what Python has no value of its own for.
 A value of the keyspace may be returned uncopied, because a reply is encoded before the next command runs.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 Reply: TypeAlias = Any
@@ -42,14 +43,32 @@ class Members:
 
 
 class Block:
-    """The session waits; whoever ends that sends the reply. Only for handlers of sessions that `may_block`.
+    """The session waits; whoever ends that sends the reply. Only for commands that are declared as BLOCKING.
 
-    At `deadline_ms` (unix ms; 0 for never) the session answers with `at_deadline` and goes on.
+    At `deadline_ms` (unix ms; 0 for never) the session answers with `at_deadline` and goes on. In a transaction, where
+    nobody waits, that is the answer at once.
+
+    Args:
+        keys: for whose change it waits.
+        type_name: as TYPE says it: a value of another type is none to it.
+        retry: called with the key that was changed, in the step of the change: the reply, or a Block to wait on. It
+            does what the command would have done, says by `Keyspace.propagate_as` what that is to the log, and may
+            raise ReplyError.
     """
 
-    def __init__(self, deadline_ms: int, at_deadline: Reply) -> None:
+    def __init__(
+        self,
+        deadline_ms: int,
+        at_deadline: Reply,
+        keys: Sequence[bytes] = (),
+        type_name: bytes = b"",
+        retry: Callable[[bytes], Reply] | None = None,
+    ) -> None:
         self.deadline_ms = deadline_ms
         self.at_deadline = at_deadline
+        self.keys = keys
+        self.type_name = type_name
+        self.retry = retry
 
 
 class Verbatim:

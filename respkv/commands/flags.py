@@ -57,7 +57,7 @@ SHOWN: tuple[tuple[int, bytes], ...] = (
 """Flag and the name that COMMAND INFO gives it, in its order."""
 
 # The gate: reasons why a session's dispatch looks closer, and so what a command's mask may mind.
-GATE_ALWAYS: Final = 1 << 0  # always set: the command itself is the reason (it wants a session, or is timed)
+GATE_ALWAYS: Final = 1 << 0  # always set: the command itself is the reason (it wants a session, may wait, or is timed)
 GATE_AUTH: Final = 1 << 1  # the session has yet to authenticate
 GATE_MULTI: Final = 1 << 2  # the session queues commands after MULTI
 GATE_LOADING: Final = 1 << 3  # the server loads its data
@@ -74,7 +74,7 @@ GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
     """The gate bits that a command with `flags` minds."""
     mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT | GATE_UNTOUCHING
-    if wants_session or flags & TIMED:
+    if wants_session or flags & (TIMED | BLOCKING):
         mask |= GATE_ALWAYS
     if not flags & NO_AUTH:
         mask |= GATE_AUTH

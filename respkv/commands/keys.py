@@ -105,7 +105,7 @@ def rename(db: Keyspace, argv: list[bytes]) -> Reply:
         raise NoSuchKey
     if key != new_key:
         _place(db, key, db, new_key, value)
-        db.remove(key)
+        db.take(key)
     return OK
 
 
@@ -119,7 +119,7 @@ def renamenx(db: Keyspace, argv: list[bytes]) -> Reply:
     if key == new_key or db.edit(new_key) is not None:
         return 0
     _place(db, key, db, new_key, value)
-    db.remove(key)
+    db.take(key)
     return 1
 
 
@@ -134,7 +134,7 @@ def move(db: Keyspace, argv: list[bytes]) -> Reply:
     if value is None or target.edit(key) is not None:
         return 0
     _place(db, key, target, key, value)
-    db.remove(key)
+    db.take(key)
     return 1
 
 

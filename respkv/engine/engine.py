@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
 from respkv.engine.shards import Shard, Value
+from respkv.values.collection import Collection
+from respkv.values.limits import Limits
 
 if TYPE_CHECKING:
     from respkv.engine.keyspace import Keyspace
     from respkv.engine.locks import LockTable
+    from respkv.engine.scan import Order
 
 Argv: TypeAlias = list[bytes]
 
 Effect: TypeAlias = list[bytes] | bytes
 """A command to be replayed: its argv, or the RESP bytes of one or more whole commands."""
 
-# Why a change door has to look closer (`Keyspace.alert`). All bits are engine-wide but WATCHED.
+# Why a change door has to look closer (`Keyspace.alert`). All bits are engine-wide but WATCHED and AWAITED.
 WATCHED: Final = 1  # a session watches keys of this database
 UNSYNCED: Final = 2  # replies wait for the disk: remember which keys are not yet durable
 SNAPSHOT: Final = 4  # a snapshot has still shards to copy
 ACCESS: Final = 8  # an eviction policy or OBJECT IDLETIME wants to know of each access
+AWAITED: Final = 16  # somebody waits for keys of this database to be filled
+NOTIFIED: Final = 32  # keyspace events are published
 
 
 class AccessRecord:
@@ -66,6 +71,20 @@ class Preserver:
         return False
 
 
+class Waiters:
+    """Whoever waits for keys to be filled; the base class knows of nobody."""
+
+    def serve(self) -> None:
+        """Look at the keys of `Engine.filled`, and let go on whoever waited for what they hold now."""
+
+
+class Notifier:
+    """Who is told of keyspace events; the base class tells nobody."""
+
+    def notify(self, index: int, kind: int, event: bytes, key: bytes) -> None:
+        """In database `index` there was `event`, of class `kind`, on `key`."""
+
+
 class Engine:
     """The shared part of a store; `respkv.engine.keyspace.open_engine` makes one with its databases."""
 
@@ -93,8 +112,17 @@ class Engine:
         self.alert = 0
         self.access = AccessRecord()
         self.preserver = Preserver()
-        # Dicts taken out of use, for the sweeper to free in slices.
-        self.discarded: list[dict[bytes, Any]] = []
+        # Dicts and other containers taken out of use, for the sweeper to empty in slices.
+        self.discarded: list[Any] = []
+        self.limits = Limits()
+        # Of collections that an SSCAN or the like is in the middle of.
+        self.member_orders: dict[Collection, Order] = {}
+        # Keys that somebody waits for and that were changed, in order; who waits; and whether they are to be served
+        # later, since a transaction or script is not at its end.
+        self.filled: list[tuple[Keyspace, bytes]] = []
+        self.waiters = Waiters()
+        self.serves_later = False
+        self.notifier = Notifier()
         # False while DEBUG SET-ACTIVE-EXPIRE 0 keeps the sweeper from expiring keys.
         self.active_expire = True
         self.random = Random()
@@ -127,6 +155,8 @@ class Engine:
                 self.effects.extend(self.replacement)
             self.waits_for = self.batch
         self.replacement = None
+        if self.filled and not self.serves_later:
+            self.waiters.serve()
 
     def propagate(self, db: "Keyspace", argv: Argv) -> None:
         """Add an effect of its own, ahead of that of the command that runs (an expired key's DEL)."""

@@ -22,7 +22,7 @@ from typing import Any
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace
-from respkv.engine.scan import forget_idle_orders
+from respkv.engine.scan import forget_idle_member_orders, forget_idle_orders
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, Shard
 
 KEYS_A_CHECK = 32
@@ -99,6 +99,8 @@ class Sweeper:
         for db in self.engine.databases:
             if db.scan_orders:
                 forget_idle_orders(db, SCAN_IDLE_MS)
+        if self.engine.member_orders:
+            forget_idle_member_orders(self.engine, SCAN_IDLE_MS)
         return False
 
     # Expiry
@@ -218,13 +220,14 @@ class Sweeper:
     # Memory
 
     def _free_until(self, deadline_ns: int) -> bool:
-        """Empty the dicts that were taken out of use; whether that was done in time."""
+        """Empty the containers that were taken out of use; whether that was done in time."""
         discarded = self.engine.discarded
         while discarded:
             last = discarded[-1]
+            take = last.popitem if isinstance(last, dict) else last.pop
             while last:
                 for _ in range(min(KEYS_A_CHECK, len(last))):
-                    last.popitem()
+                    take()
                 if steady_ns() >= deadline_ns:
                     return False
             discarded.pop()

@@ -1,19 +1,21 @@
 """A database and its doors, the only ways to its keys.
 
 Rule 1: whoever reads a key goes through `find` or `peek`, whoever changes one through `set`, `put`, `changed`,
-  `remove`, `expire` or `persist`. What must happen on each access (expiry, hit and miss, the access record, waiting
-  for the disk) and on each change (dirty count, WATCH, snapshot pre-image, memory) happens there and nowhere else.
+  `settle`, `remove`, `take`, `expire` or `persist`. What must happen on each access (expiry, hit and miss, the access
+  record, waiting for the disk) and on each change (dirty count, WATCH, who waits for the key, snapshot pre-image,
+  memory) happens there and nowhere else.
 Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` after a read.
 Rule 3: `load` is for recovery alone: no effects, no counting.
 """
 
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
-from respkv.engine.engine import ACCESS, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
+from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
 from respkv.engine.scan import Order
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
+from respkv.values.collection import Collection
 
 
 class Watcher:
@@ -23,8 +25,12 @@ class Watcher:
         self.touched = False
 
 
+DISMANTLED_BYTES: Final = 64 * 1024
+"""A collection from this size on is not freed in one piece, which would keep everyone waiting."""
+
+
 def payload_of(value: Value) -> int:
-    """Bytes that `value` carries, without the interpreter's cost of an object."""
+    """Bytes that `value` carries; of a string without the interpreter's cost of an object, of a collection all."""
     if type(value) is bytes or type(value) is bytearray:
         return len(value)
     if type(value) is int:
@@ -55,6 +61,8 @@ class Keyspace:
         self.alert = engine.alert
         self.attentive = False
         self.watched: dict[bytes, set[Watcher]] = {}
+        # Keys that somebody waits for; what is kept of each is the business of `Engine.waiters`.
+        self.awaited: dict[bytes, Any] = {}
         # Key to the number of the batch that wrote it last, for keys that are not yet durable; and the number of the
         # batch that changed all keys at once (FLUSHDB, SWAPDB).
         self.unsynced: dict[bytes, int] = {}
@@ -140,6 +148,8 @@ class Keyspace:
             self.payload_bytes += payload_of(value) - payload_of(old)
             if shard.expires:
                 shard.expires.pop(key, None)
+            if type(old) is not bytes:
+                self._let_go(old)
         values[key] = value
         self.engine.dirty += 1
 
@@ -154,6 +164,8 @@ class Keyspace:
             self.payload_bytes += len(key) + payload_of(value)
         else:
             self.payload_bytes += payload_of(value) - payload_of(old)
+            if type(old) is not bytes:
+                self._let_go(old)
         values[key] = value
         shard.expires[key] = at_ms
         if at_ms < shard.sweep_at_ms:
@@ -161,7 +173,7 @@ class Keyspace:
         self.engine.dirty += 1
 
     def put(self, key: bytes, value: Value) -> None:
-        """Give `key` a new value; its expiry stays."""
+        """Give `key` a new value, not the one that it has; its expiry stays."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if self.alert:
             self._note(shard, key)
@@ -171,6 +183,8 @@ class Keyspace:
             self.payload_bytes += len(key) + payload_of(value)
         else:
             self.payload_bytes += payload_of(value) - payload_of(old)
+            if type(old) is not bytes:
+                self._let_go(old)
         values[key] = value
         self.engine.dirty += 1
 
@@ -181,20 +195,43 @@ class Keyspace:
         self.payload_bytes += payload_delta
         self.engine.dirty += 1
 
+    def settle(self, key: bytes, value: Collection, bytes_before: int) -> bool:
+        """The collection of `key`, got from `edit`, was changed in place: as `changed`, and an empty one is deleted.
+
+        `bytes_before` is its `nbytes` before the change. Whether the key was deleted.
+        """
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert:
+            self._note(shard, key)
+        self.payload_bytes += value.nbytes - bytes_before
+        self.engine.dirty += 1
+        if len(value):
+            return False
+        self._drop(shard, key)
+        return True
+
     def remove(self, key: bytes) -> bool:
         """Delete `key`; whether it was there (an expired one was not)."""
+        value = self.take(key)
+        if value is None:
+            return False
+        if type(value) is not bytes:
+            self._let_go(value)
+        return True
+
+    def take(self, key: bytes) -> Value | None:
+        """Delete `key`, whose value goes on elsewhere; the value, or None if there was none (or an expired one)."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if key not in shard.values:
             if self.attentive:
                 self._wait_for(key)
-            return False
+            return None
         if shard.expires and self._expire_if_due(shard, key):
-            return False
+            return None
         if self.alert:
             self._note(shard, key)
-        self._drop(shard, key)
         self.engine.dirty += 1
-        return True
+        return self._drop(shard, key)
 
     def expire(self, key: bytes, at_ms: int) -> None:
         """Let `key`, which exists, end at `at_ms` (unix ms)."""
@@ -224,6 +261,11 @@ class Keyspace:
         else:
             self.engine.replacement.append(argv)
 
+    def notify(self, kind: int, event: bytes, key: bytes) -> None:
+        """Tell whoever wants to know that there was `event`, of class `kind`, on `key`. O(1)."""
+        if self.alert & NOTIFIED:
+            self.engine.notifier.notify(self.index, kind, event, key)
+
     def clear(self) -> int:
         """Delete all keys; how many there were. O(shards): the sweeper frees the memory afterwards, in slices."""
         for key in self.watched:
@@ -237,6 +279,7 @@ class Keyspace:
         self.payload_bytes = 0
         self.scan_orders.clear()
         self._note_exchange()
+        self.engine.filled.extend((self, key) for key in self.awaited)
         self.engine.dirty += count
         return count
 
@@ -251,6 +294,7 @@ class Keyspace:
         for db in (self, other):
             db.scan_orders.clear()
             db._note_exchange()
+            self.engine.filled.extend((db, key) for key in db.awaited)
         self.engine.dirty += 1
 
     # The whole database
@@ -318,7 +362,9 @@ class Keyspace:
             self.engine.preserver.preserve(shard)
         if self.alert & WATCHED:
             self._touch_watchers(key)
-        self._drop(shard, key)
+        if self.alert & AWAITED and key in self.awaited:
+            self.engine.filled.append((self, key))
+        self._let_go(self._drop(shard, key))
         self.engine.expired += 1
         self.engine.propagate(self, [b"DEL", key])
 
@@ -326,7 +372,7 @@ class Keyspace:
         """Delete `key` of `shard` to make room, and propagate that."""
         if self.alert:
             self._note(shard, key)
-        self._drop(shard, key)
+        self._let_go(self._drop(shard, key))
         self.engine.evicted += 1
         self.engine.propagate(self, [b"DEL", key])
 
@@ -377,13 +423,19 @@ class Keyspace:
         self.expire_now(shard, key)
         return True
 
-    def _drop(self, shard: Shard, key: bytes) -> None:
+    def _drop(self, shard: Shard, key: bytes) -> Value:
         value = shard.values.pop(key)
         self.payload_bytes -= len(key) + payload_of(value)
         if shard.expires:
             shard.expires.pop(key, None)
         if shard.accessed:
             shard.accessed.pop(key, None)
+        return value
+
+    def _let_go(self, value: Value) -> None:
+        """A large collection is left to the sweeper, unless a snapshot may still need it."""
+        if isinstance(value, Collection) and value.nbytes >= DISMANTLED_BYTES and not self.alert & SNAPSHOT:
+            self.engine.discarded.extend(value.parts())
 
     def _empty(self, shard: Shard) -> None:
         if not (shard.unsaved and self.engine.preserver.hand_over(shard)):
@@ -407,6 +459,8 @@ class Keyspace:
             self.engine.preserver.preserve(shard)
         if alert & WATCHED:
             self._touch_watchers(key)
+        if alert & AWAITED and key in self.awaited:
+            self.engine.filled.append((self, key))
         if alert & ACCESS and key not in shard.accessed:
             self.engine.access.begin(shard, key)
 

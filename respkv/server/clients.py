@@ -105,7 +105,7 @@ def _flags(session: "Session") -> str:
     reasons = (
         (session.gate & GATE_SUBSCRIBED, "P"),
         (session.gate & GATE_MULTI or session.executing, "x"),
-        (session.parked, "b"),
+        (session.is_blocked(), "b"),
         (session.watcher.touched, "d"),
         (session.closing and not session.killed, "c"),
         (session.killed, "A"),

@@ -124,7 +124,7 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
         if engine.dirty:
             engine.commit(db, argv)
         if type(reply) is Block:
-            server.block(session, reply)
+            server.block(session, reply, argv)
         else:
             session.write(reply)
     if type(engine.access) is Untouching:

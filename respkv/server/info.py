@@ -80,20 +80,21 @@ def server_fields(server: Server) -> Fields:
 def client_fields(server: Server) -> Fields:
     """# Clients."""
     sessions = server.sessions.values()
+    awaited, awaited_gone = server.key_waiters.key_counts()
     return {
         "connected_clients": len(sessions),
         "cluster_connections": 0,
         "maxclients": server.config.maxclients,
         "client_recent_max_input_buffer": max((one.reader.pending_bytes() for one in sessions), default=0),
         "client_recent_max_output_buffer": max((output_bytes(one) for one in sessions), default=0),
-        "blocked_clients": sum(one.parked != "" for one in sessions),
+        "blocked_clients": sum(one.is_blocked() for one in sessions),
         "tracking_clients": 0,
         "pubsub_clients": sum(type_of(one) == b"pubsub" for one in sessions),
         "watching_clients": sum(len(one.watching) > 0 for one in sessions),
         "clients_in_timeout_table": len(server.waiting),
         "total_watched_keys": sum(len(db.watched) for db in server.engine.databases),
-        "total_blocking_keys": 0,
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys": awaited,
+        "total_blocking_keys_on_nokey": awaited_gone,
     }
 
 

@@ -21,6 +21,7 @@ from respkv.engine.memory import KEY_OVERHEAD_BYTES, Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
 from respkv.server import log
+from respkv.server.blocking import KeyWaiters
 from respkv.server.clients import Pause, Waiting, buffered_bytes, is_local, resume_paused
 from respkv.server.config import Config
 from respkv.server.config.table import is_sensitive
@@ -29,6 +30,7 @@ from respkv.server.persistence import Persistence
 from respkv.server.session import Session
 from respkv.server.slowlog import SlowLog
 from respkv.server.stats import Stats
+from respkv.values.limits import LIMITS
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,8 @@ class Server:
         self.evictor = Evictor(engine, self.meter)
         self.pause = Pause()
         self.waiting = Waiting()
+        self.key_waiters = KeyWaiters(engine)
+        engine.waiters = self.key_waiters
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
         self.last_session_number = 0
@@ -124,10 +128,15 @@ class Server:
         moments = [moment for moment in (self.pause.until_ms, self.waiting.next_deadline_ms()) if moment]
         return min(moments, default=0)
 
-    def block(self, session: Session, block: Block) -> None:
-        """The command that `session` runs waits."""
-        session.wait_for(block)
+    def block(self, session: Session, block: Block, argv: list[bytes]) -> None:
+        """The command `argv` that `session` runs waits; in a transaction it does not."""
+        if session.executing:
+            session.write(block.at_deadline)
+            return
+        session.wait_for(block, argv)
         self.waiting.add(session, block)
+        if block.keys:
+            self.key_waiters.add(session, session.blocked_db, block)
 
     def start_pause(self, until_ms: int, *, holds_reads: bool) -> None:
         """Hold commands back until `until_ms`: writes, or all."""
@@ -266,6 +275,7 @@ class Server:
                 ),
                 self._follow_memory,
             ),
+            (tuple(name.replace("_", "-") for name in LIMITS), self._follow_limits),
             (("latency-tracking",), self._follow_latency_tracking),
             (("loglevel",), self._follow_log_level),
             (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), self._follow_thresholds),
@@ -304,6 +314,10 @@ class Server:
         self.set_gate(GATE_MEMORY, config.maxmemory > 0)
         # A new limit may ask for evictions though nobody writes.
         self.evictor.is_behind = config.maxmemory > 0
+
+    def _follow_limits(self) -> None:
+        for name in LIMITS:
+            setattr(self.engine.limits, name, self.config.get(name.replace("_", "-")))
 
     def _follow_latency_tracking(self) -> None:
         self.tracks_latency = self.config.latency_tracking

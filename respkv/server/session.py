@@ -76,6 +76,8 @@ class Session:
         self.backlog: list[list[bytes]] = []
         # What a command that waits waits for, while `parked` is "blocked".
         self.block: Block | None = None
+        self.blocked_argv: list[bytes] = []
+        self.blocked_db = self.db
         # Who holds, or waits for, the locks that the first request of the backlog needs, while `parked` is "locked".
         self.lock_owner: Owner | None = None
         # Set while EXEC runs: its commands answer at once, they cannot wait.
@@ -172,14 +174,25 @@ class Session:
         self.parked = why
         self.backlog.insert(0, argv)
 
-    def wait_for(self, block: Block) -> None:
-        """Stop behind the command that runs, whose reply comes by `unblock`."""
+    def wait_for(self, block: Block, argv: list[bytes]) -> None:
+        """Stop behind the command `argv` that runs, whose reply comes by `unblock`."""
         self.parked = "blocked"
         self.block = block
+        self.blocked_argv = argv
+        self.blocked_db = self.db
+
+    def end_block(self) -> None:
+        """Wait no more, whether the command got its reply or not."""
+        block = self.block
+        if block is not None:
+            self.block = None
+            self.blocked_argv = []
+            if block.keys:
+                self.server.key_waiters.remove(self, self.blocked_db, block)
 
     def unblock(self, reply: Any) -> None:
         """Answer the command that waits, and go on."""
-        self.block = None
+        self.end_block()
         if self.reply_mode == "skipping":
             self.reply_mode = "on"
             self.set_gate(GATE_SILENT, self.skips_next)
@@ -194,7 +207,7 @@ class Session:
         """The client sends no more: what it still waits for is dropped, what was answered is sent."""
         self.closing = True
         self.parked = ""
-        self.block = None
+        self.end_block()
         self.backlog = []
         self.release_locks()
 
@@ -220,7 +233,7 @@ class Session:
         self.closing = True
         self.killed = True
         self.parked = ""
-        self.block = None
+        self.end_block()
         self.backlog = []
         self.release_locks()
         self.out.clear()
@@ -240,6 +253,10 @@ class Session:
     def set_gate(self, bit: int, on: bool) -> None:
         """Set or clear a reason to look closer."""
         self.gate = self.gate | bit if on else self.gate & ~bit
+
+    def is_blocked(self) -> bool:
+        """Whether a command of the session waits for something other than its own client."""
+        return self.parked not in ("", UNSENT)
 
     def is_authenticated(self) -> bool:
         """Whether the client may do more than authenticate."""
@@ -317,7 +334,7 @@ class Session:
         """The connection has ended: let go of all that others hold for this session."""
         self.closed = True
         self.closing = True
-        self.block = None
+        self.end_block()
         self.release_locks()
         self.queue = []
         self.backlog = []

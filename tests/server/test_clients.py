@@ -20,7 +20,7 @@ def test_waiting_forgets_whoever_was_unblocked() -> None:
     waiting = Waiting()
     sessions = [world.connect().session for _ in range(3)]
     for session, deadline_ms in zip(sessions, (30, 10, 20), strict=True):
-        session.wait_for(Block(deadline_ms, 0))
+        session.wait_for(Block(deadline_ms, 0), [])
         assert session.block is not None
         waiting.add(session, session.block)
     assert len(waiting) == 3
@@ -36,7 +36,7 @@ def test_waiting_again_is_another_wait() -> None:
     session = world.connect().session
     first, second = Block(10, 1), Block(50, 2)
     for block in (first, second):
-        session.wait_for(block)
+        session.wait_for(block, [])
         waiting.add(session, block)
     assert list(waiting.take_due(20)) == []
     assert list(waiting.take_due(50)) == [(session, second)]
@@ -47,7 +47,7 @@ def test_a_block_without_deadline_is_never_due() -> None:
     waiting = Waiting()
     session = world.connect().session
     block = Block(0, 1)
-    session.wait_for(block)
+    session.wait_for(block, [])
     waiting.add(session, block)
     assert waiting.next_deadline_ms() == 0
     assert list(waiting.take_due(1 << 60)) == []

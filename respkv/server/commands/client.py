@@ -4,12 +4,12 @@ from respkv.commands.args import Args, parse_int
 from respkv.commands.flags import ADMIN, GATE_SILENT, GATE_UNTOUCHING, LOADING, NOSCRIPT, STALE
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
+from respkv.commands.timeouts import deadline_ms_of
 from respkv.errors import BadSyntax, NotAnInteger, ReplyError
 from respkv.reply import NO_REPLY, OK, Members, Reply, Verbatim
 from respkv.server.clients import describe, parse_type, type_of
 from respkv.server.commands.connection import BadClientName, is_plain
 from respkv.server.session import Session
-from respkv.server.timeouts import deadline_ms_of
 
 command = CommandGroup("connection", __name__, session=True)
 

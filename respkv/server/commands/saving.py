@@ -13,10 +13,10 @@ from respkv.commands.flags import (
     STALE,
 )
 from respkv.commands.spec import CommandGroup
+from respkv.commands.timeouts import deadline_ms_of
 from respkv.errors import BadSyntax, ReplyError
 from respkv.reply import NO_REPLY, OK, Block, Reply, Status
 from respkv.server.session import Session
-from respkv.server.timeouts import deadline_ms_of
 
 command = CommandGroup("server", __name__, session=True)
 waiting = CommandGroup("generic", __name__, session=True)
@@ -166,6 +166,6 @@ def waitaof(session: Session, argv: list[bytes]) -> Reply:
 
 def _wait_for_replicas(session: Session, replicas: int, deadline_ms: int, reply: Reply) -> Reply:
     """`reply`, which says that no replica has it, once there is no more to wait for."""
-    if replicas <= 0 or session.executing:
+    if replicas <= 0:
         return reply
     return Block(deadline_ms, reply)

@@ -64,12 +64,16 @@ def exec_(session: Session, argv: list[bytes]) -> Reply:
     if session.reply_mode != "off":
         session.out.append(array_header(len(queue)))
     session.executing = True
+    engine.serves_later = True
     try:
         for spec, queued in queue:
             _run_queued(session, spec, queued)
     finally:
         session.executing = False
+        engine.serves_later = False
     engine.frame(first_effect)
+    if engine.filled:
+        engine.waiters.serve()
     return NO_REPLY
 
 

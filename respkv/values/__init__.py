@@ -1,0 +1,6 @@
+"""Collections as plain data structures, which know nothing of keys, clients or time.
+
+- `collection.py`: what all of them have in common, which is all that the engine asks of a value.
+- `listpack.py`: the packed form of small ones, Redis's own.
+- `limits.py`: up to where a collection is small.
+"""

@@ -1,0 +1,49 @@
+"""What lists, hashes, sets, sorted sets and streams have in common."""
+
+from typing import Any, ClassVar, Final
+
+OBJECT_BYTES: Final = 96
+"""A collection without its elements: the object and an attribute or two of its own."""
+
+ELEMENT_BYTES: Final = 45
+"""A bytes object around its bytes: header, and what is lost of its last allocation step."""
+
+
+class Collection:
+    """A value that can change in place. It is never empty while a key holds it.
+
+    `nbytes` is an estimate of the resident bytes of the value, kept with each change in O(1): what `maxmemory` goes by.
+    """
+
+    type_name: ClassVar[bytes] = b""
+
+    def __init__(self) -> None:
+        self.nbytes = OBJECT_BYTES
+
+    def __len__(self) -> int:
+        """How many elements there are."""
+        raise NotImplementedError
+
+    @property
+    def encoding(self) -> bytes:
+        """What OBJECT ENCODING says."""
+        raise NotImplementedError
+
+    def copy(self) -> "Collection":
+        """A value that shares nothing with this one that can change. O(n)."""
+        raise NotImplementedError
+
+    def digest(self) -> Any:
+        """The contents in a form that is equal for equal values and does not change with this one. O(n)."""
+        raise NotImplementedError
+
+    def parts(self) -> list[Any]:
+        """The containers (dict, set, list, deque) that hold the elements, to be emptied in slices.
+
+        Only asked of a value that nobody needs any more.
+        """
+        raise NotImplementedError
+
+    def memory_usage(self, samples: int) -> int:
+        """Resident bytes as MEMORY USAGE tells them; the running estimate is as good as samples."""
+        return self.nbytes
