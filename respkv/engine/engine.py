@@ -7,6 +7,7 @@ Rule 3: the engine owns no file and no socket. Whoever drives it takes `effects`
   `durable` how far they are safe.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
@@ -78,13 +79,6 @@ class Waiters:
         """Look at the keys of `Engine.filled`, and let go on whoever waited for what they hold now."""
 
 
-class Notifier:
-    """Who is told of keyspace events; the base class tells nobody."""
-
-    def notify(self, index: int, kind: int, event: bytes, key: bytes) -> None:
-        """In database `index` there was `event`, of class `kind`, on `key`."""
-
-
 class Engine:
     """The shared part of a store; `respkv.engine.keyspace.open_engine` makes one with its databases."""
 
@@ -122,7 +116,8 @@ class Engine:
         self.filled: list[tuple[Keyspace, bytes]] = []
         self.waiters = Waiters()
         self.serves_later = False
-        self.notifier = Notifier()
+        # Who is told of keyspace events while NOTIFIED is set: database number, class and name of the event, key.
+        self.notifier: Callable[[int, int, bytes, bytes], None] | None = None
         # False while DEBUG SET-ACTIVE-EXPIRE 0 keeps the sweeper from expiring keys.
         self.active_expire = True
         self.random = Random()

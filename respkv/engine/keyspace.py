@@ -263,8 +263,8 @@ class Keyspace:
 
     def notify(self, kind: int, event: bytes, key: bytes) -> None:
         """Tell whoever wants to know that there was `event`, of class `kind`, on `key`. O(1)."""
-        if self.alert & NOTIFIED:
-            self.engine.notifier.notify(self.index, kind, event, key)
+        if self.alert & NOTIFIED and self.engine.notifier is not None:
+            self.engine.notifier(self.index, kind, event, key)
 
     def clear(self) -> int:
         """Delete all keys; how many there were. O(shards): the sweeper frees the memory afterwards, in slices."""
