@@ -205,7 +205,11 @@ class Storage(Persistence):
             self.write_error = log.failure if self.durability.failed else ""
         compactor = self._compactor
         if compactor is not None:
-            self.is_rewriting = compactor.running is not None
+            # One that waits for the disk before it starts has begun for whoever asked for it.
+            is_rewriting = compactor.running is not None or compactor.is_scheduled
+            if is_rewriting and not self.is_rewriting:
+                self.rewrite_started_s = int(time.time())
+            self.is_rewriting = is_rewriting
 
     # Snapshots
 

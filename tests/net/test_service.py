@@ -195,6 +195,22 @@ def test_compaction_under_writes(serve: Serve, is_portable: bool, automatic: boo
     assert sum(path.stat().st_size for path in Path(server.data).rglob("*")) < 2_000_000
 
 
+def test_a_compaction_that_waits_for_the_disk_is_in_progress(serve: Serve, is_portable: bool) -> None:
+    server = serve("--appendfsync", "everysec", portable=is_portable, faulty=True)
+    raw = server.connect()
+    with server.fault("block-sync"):
+        assert raw.call("SET", "k", "v") == b"OK"
+        assert raw.call("BGREWRITEAOF").startswith(b"Background append only file rewriting")
+        until_s = time.monotonic() + 0.4  # several ticks
+        while time.monotonic() < until_s:
+            told = raw.call("INFO", "persistence")
+            assert b"aof_rewrite_in_progress:1" in told
+            assert b"aof_current_rewrite_time_sec:0" in told or b"aof_current_rewrite_time_sec:1" in told
+        assert raw.call("BGREWRITEAOF") == b"ERR Background append only file rewriting already in progress"
+    eventually(lambda: b"aof_rewrite_in_progress:0" in raw.call("INFO", "persistence"), "its end")
+    assert b"aof_rewrites:1" in raw.call("INFO", "persistence")
+
+
 def test_bgsave_is_of_one_moment(serve: Serve, is_portable: bool) -> None:
     server = serve("--appendonly", "no", portable=is_portable)
     _fill(server, 10_000)
