@@ -341,13 +341,16 @@ class Keyspace:
     def load(self, key: bytes, value: Value, expire_at_ms: int | None) -> None:
         """Put a key from a base file or snapshot, in place of what it held: no effect, no event."""
         shard = self.shards[hash(key) & SHARD_MASK]
-        old = shard.values.get(key)
-        if old is None:
+        values = shard.values
+        # One lookup: among millions of keys it waits for memory, which takes longer than all the rest.
+        count = len(values)
+        old = values.setdefault(key, value)
+        if len(values) > count:
             self.payload_bytes += len(key) + payload_of(value)
         else:
             self.payload_bytes += payload_of(value) - payload_of(old)
             shard.expires.pop(key, None)
-        shard.values[key] = value
+            values[key] = value
         if expire_at_ms is not None:
             shard.expires[key] = expire_at_ms
             if expire_at_ms < shard.sweep_at_ms:
