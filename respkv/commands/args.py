@@ -6,6 +6,8 @@ from respkv.errors import BadSyntax, NotACount, NotAFloat, NotAnInteger, ReplyEr
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
+UNBOXED_MAX: Final = 2**62 - 1
+"""Integers up to this size are compared as machine words by compiled code."""
 INT32_MIN: Final = -(2**31)
 INT32_MAX: Final = 2**31 - 1
 

@@ -9,7 +9,7 @@ Source of all behaviour: redis-server 7, its string commands; the order of the c
 from typing import Final
 
 from respkv.commands import long_double
-from respkv.commands.args import INT64_MAX, INT64_MIN, Args, parse_int
+from respkv.commands.args import INT64_MAX, INT64_MIN, UNBOXED_MAX, Args, parse_int
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.commands.subsequence import Run, find_runs, length_of_lcs
@@ -512,9 +512,9 @@ def _add(db: Keyspace, key: bytes, increment: int) -> int:
     else:
         number = parse_int(_to_bytes(value))
     number += increment
-    if not INT64_MIN <= number <= INT64_MAX:
+    if not -UNBOXED_MAX <= number <= UNBOXED_MAX and not INT64_MIN <= number <= INT64_MAX:
         raise ReplyError(b"ERR increment or decrement would overflow")
-    db.put(key, number)
+    db.exchange(key, value, number)
     return number
 
 

@@ -188,6 +188,20 @@ class Keyspace:
         values[key] = value
         self.engine.dirty += 1
 
+    def exchange(self, key: bytes, old: Value | None, value: Value) -> None:
+        """As `put`, where `edit` has just told that the key's value is `old`: that saves a lookup."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert:
+            self._note(shard, key)
+        if old is None:
+            self.payload_bytes += len(key) + payload_of(value)
+        else:
+            self.payload_bytes += payload_of(value) - payload_of(old)
+            if type(old) is not bytes:
+                self._let_go(old)
+        shard.values[key] = value
+        self.engine.dirty += 1
+
     def changed(self, key: bytes, payload_delta: int) -> None:
         """The value of `key`, got from `edit`, was changed in place and grew by `payload_delta` bytes."""
         if self.alert:
