@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from compat.benchmark import chart, results
-from compat.benchmark.sections import SECTIONS, Plan
+from compat.benchmark.plan import Plan
+from compat.benchmark.sections import SECTIONS
 from compat.servers import KINDS, REPOSITORY, Kind, available, end_with_signals, start
 
 FOLDER = REPOSITORY / "docs" / "benchmarks"

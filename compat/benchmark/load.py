@@ -5,7 +5,7 @@ import csv
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from compat.servers import Server, ServerUnavailable, pinned_to
@@ -23,16 +23,26 @@ class Rate:
     cpu_us: float
 
 
-def _argv(server: Server, test: str, options: dict[str, int]) -> list[str]:
+def _argv(server: Server, test: str | Sequence[str], options: dict[str, int]) -> list[str]:
     program = shutil.which("redis-benchmark")
     if program is None:
         raise ServerUnavailable("redis-benchmark is not on PATH (Debian: apt install redis-tools)")
-    argv = [program, "-p", str(server.port), "-t", test, "-d", str(VALUE_BYTES), "--csv"]
-    return argv + [word for name, value in options.items() for word in (f"-{name}", str(value))]
+    argv = [program, "-p", str(server.port), "-d", str(VALUE_BYTES), "--csv"]
+    argv += [word for name, value in options.items() for word in (f"-{name}", str(value))]
+    return [*argv, "-t", test] if isinstance(test, str) else [*argv, *test]
 
 
-def drive(server: Server, test: str, *, requests: int, clients: int, depth: int, keys: int, core: int | None) -> Rate:
-    """Run one of redis-benchmark's tests over `keys` random keys, to the end."""
+def drive(
+    server: Server,
+    test: str | Sequence[str],
+    *,
+    requests: int,
+    clients: int,
+    depth: int,
+    keys: int,
+    core: int | None,
+) -> Rate:
+    """Run one of redis-benchmark's tests, or a command of any words, over `keys` random keys, to the end."""
     options = {"n": requests, "c": clients, "P": depth, "r": keys}
     before_s = server.cpu_s()
     with pinned_to(core):

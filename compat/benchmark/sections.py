@@ -4,64 +4,23 @@ A section starts the servers it needs, gives each its turn in each round, and st
 """
 
 import contextlib
-import os
 import select
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
+from compat.benchmark.collections import blocking, collections, collections_memory
 from compat.benchmark.load import drive, driving, fill
+from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
 from compat.benchmark.probe import Latencies, probing
 from compat.benchmark.results import Results
-from compat.servers import Kind, Server, start
+from compat.servers import Server, start
 
 KEYS = 100_000
-CLIENTS = 50
 POLL_S = 0.02
-EVERYSEC = {"appendonly": "yes", "appendfsync": "everysec", "auto-aof-rewrite-percentage": "0"}
 ALWAYS = {**EVERYSEC, "appendfsync": "always"}
 TESTS = ("get", "set", "incr", "mset")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured, how often, how much of it, and on which cores."""
-
-    kinds: list[Kind]
-    rounds: int
-    scale: float
-    server_core: int | None
-    client_core: int | None
-    say: Callable[[str], None]
-
-    def count(self, full: int) -> int:
-        """`full`, or as much less of it as a quick run takes."""
-        return max(100, int(full * self.scale))
-
-
-@contextlib.contextmanager
-def fleet(plan: Plan, directives: Mapping[str, str]) -> Iterator[list[Server]]:
-    """All servers, running but stopped by SIGSTOP until their turn."""
-    with contextlib.ExitStack() as stack:
-        servers = []
-        for kind in plan.kinds:
-            server = stack.enter_context(start(kind, directives, core=plan.server_core))
-            server.pause()
-            servers.append(server)
-        yield servers
-
-
-@contextlib.contextmanager
-def turn(server: Server) -> Iterator[None]:
-    """Only this server runs, and no other's writes are still on their way to the disk."""
-    os.sync()
-    server.resume()
-    try:
-        yield
-    finally:
-        server.pause()
 
 
 def throughput(plan: Plan, results: Results) -> None:
@@ -283,4 +242,7 @@ SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "memory": memory,
     "load": load,
     "stall": stall,
+    "collections": collections,
+    "collections memory": collections_memory,
+    "blocking": blocking,
 }
