@@ -24,11 +24,8 @@ def deadline_ms_of_seconds(word: bytes, now_ms: int) -> int:
         timeout_s = parse_float(word)
     except NotAFloat:
         raise ReplyError(b"ERR timeout is not a float or out of range") from None
-    if timeout_s < 0:
-        raise ReplyError(b"ERR timeout is negative")
-    if timeout_s * 1000 > INT64_MAX:
-        raise ReplyError(b"ERR timeout is out of range")
-    return _deadline_ms(math.ceil(timeout_s * 1000), now_ms)
+    # Whatever is beyond 64 bits is out of range, or negative, all the same.
+    return _deadline_ms(math.ceil(min(max(timeout_s * 1000, -1.0), float(INT64_MAX))), now_ms)
 
 
 def _deadline_ms(timeout_ms: int, now_ms: int) -> int:
