@@ -71,8 +71,8 @@ def blmpop(db: Keyspace, argv: list[bytes]) -> Reply:
     2) 1) "a"
        2) "b"
     """
-    deadline_ms = deadline_ms_of_seconds(argv[1], db.engine.now_ms)
-    return _pop_many_or_wait(db, ManyPop(argv, 2), deadline_ms, b"")
+    pop = ManyPop(argv, 2)
+    return _pop_many_or_wait(db, pop, deadline_ms_of_seconds(argv[1], db.engine.now_ms), b"")
 
 
 def _pop_many_or_wait(db: Keyspace, pop: ManyPop, deadline_ms: int, changed: bytes) -> Reply:
@@ -122,4 +122,6 @@ def _move_or_wait(db: Keyspace, argv: list[bytes], deadline_ms: int, changed: by
     if element is not None:
         db.propagate_as(argv)
         return element
-    return Block(deadline_ms, NULL_ARRAY, [argv[1]], b"list", partial(_move_or_wait, db, argv, deadline_ms))
+    block = Block(deadline_ms, NULL_ARRAY, [argv[1]], b"list", partial(_move_or_wait, db, argv, deadline_ms))
+    block.at_once = None
+    return block
