@@ -24,11 +24,9 @@ def deadline_ms_of_seconds(word: bytes, now_ms: int) -> int:
         timeout_s = parse_float(word)
     except NotAFloat:
         raise ReplyError(b"ERR timeout is not a float or out of range") from None
-    if timeout_s < 0:
-        raise ReplyError(b"ERR timeout is negative")
-    if timeout_s * 1000 > INT64_MAX:
-        raise ReplyError(b"ERR timeout is out of range")
-    return _deadline_ms(math.ceil(timeout_s * 1000), now_ms)
+    # Not -0.0001 to 0, and not infinity to an integer.
+    timeout_ms = -1 if timeout_s < 0 else math.ceil(min(timeout_s * 1000, INT64_MAX))
+    return _deadline_ms(timeout_ms, now_ms)
 
 
 def _deadline_ms(timeout_ms: int, now_ms: int) -> int:

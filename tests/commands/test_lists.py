@@ -4,28 +4,22 @@ import pytest
 from harness import Client, World
 
 from respkv.commands.events import GENERIC, LIST
-from respkv.engine.engine import NOTIFIED, Notifier
+from respkv.engine.engine import NOTIFIED
 from respkv.engine.snapshot import Snapshot
 from respkv.reply import NULL_ARRAY
 
 
-class Told(Notifier):
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[int, bytes, bytes]] = []
-
-    def notify(self, index: int, kind: int, event: bytes, key: bytes) -> None:
-        self.events.append((kind, event, key))
-
-
 @pytest.fixture
-def told(world: World) -> Told:
-    """The events of the test."""
-    notifier = Told()
-    world.engine.notifier = notifier
+def told(world: World) -> list[tuple[int, bytes, bytes]]:
+    """The events of the test: class, name, key."""
+    events: list[tuple[int, bytes, bytes]] = []
+
+    def notify(index: int, kind: int, event: bytes, key: bytes) -> None:
+        events.append((kind, event, key))
+
+    world.engine.notifier = notify
     world.engine.set_alert(NOTIFIED, True)
-    return notifier
+    return events
 
 
 @pytest.mark.parametrize(
@@ -85,12 +79,12 @@ def test_what_is_propagated(client: Client, world: World, command: str, effect: 
         ("LREM l 0 none", []),
     ],
 )
-def test_events(client: Client, told: Told, command: str, events: list[str]) -> None:
+def test_events(client: Client, told: list[tuple[int, bytes, bytes]], command: str, events: list[str]) -> None:
     client.run("RPUSH l a b")
-    told.events.clear()
+    told.clear()
     client.run(command)
     kinds = {b"del": GENERIC}
-    assert told.events == [(kinds.get(e.split()[0].encode(), LIST), *e.encode().split()) for e in events]
+    assert told == [(kinds.get(e.split()[0].encode(), LIST), *e.encode().split()) for e in events]
 
 
 @pytest.mark.parametrize(
