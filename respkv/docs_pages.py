@@ -51,7 +51,7 @@ COMMANDS_HEAD = """\
 Every command that respkv has, with the options, replies and error texts of Redis 7.4. *Since* is the version of
 Redis that first had the command, *n* what the cost column says it is.
 
-Not there yet: lists, hashes, sets, sorted sets, streams, HyperLogLogs, bitmaps and geo; SORT, DUMP, RESTORE and
+Not there yet: hashes, sets, sorted sets, streams, HyperLogLogs, bitmaps and geo; SORT, DUMP, RESTORE and
 MIGRATE; publish/subscribe with CLIENT TRACKING and MONITOR; scripts and functions; ACL (there is one user,
 `default`, with the password `requirepass`); replication and cluster; TLS. A command that is not in the tables below
 is answered with `ERR unknown command`, or `ERR unknown subcommand`.
@@ -62,6 +62,7 @@ from Redis on purpose. `COMMAND DOCS` and `COMMAND INFO` say the same as these t
 
 GROUP_TITLES = {
     "string": "Strings",
+    "list": "Lists",
     "generic": "Keys of any type",
     "transactions": "Transactions",
     "connection": "Connections",

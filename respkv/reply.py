@@ -46,7 +46,7 @@ class Block:
     """The session waits; whoever ends that sends the reply. Only for commands that are declared as BLOCKING.
 
     At `deadline_ms` (unix ms; 0 for never) the session answers with `at_deadline` and goes on. In a transaction, where
-    nobody waits, that is the answer at once.
+    nobody waits, the answer is `at_once`, which is the same unless it is set.
 
     Args:
         keys: for whose change it waits.
@@ -66,6 +66,7 @@ class Block:
     ) -> None:
         self.deadline_ms = deadline_ms
         self.at_deadline = at_deadline
+        self.at_once = at_deadline
         self.keys = keys
         self.type_name = type_name
         self.retry = retry

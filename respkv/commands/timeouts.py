@@ -24,8 +24,9 @@ def deadline_ms_of_seconds(word: bytes, now_ms: int) -> int:
         timeout_s = parse_float(word)
     except NotAFloat:
         raise ReplyError(b"ERR timeout is not a float or out of range") from None
-    # Whatever is beyond 64 bits is out of range, or negative, all the same.
-    return _deadline_ms(math.ceil(min(max(timeout_s * 1000, -1.0), float(INT64_MAX))), now_ms)
+    # Not -0.0001 to 0, and not infinity to an integer.
+    timeout_ms = -1 if timeout_s < 0 else math.ceil(min(timeout_s * 1000, INT64_MAX))
+    return _deadline_ms(timeout_ms, now_ms)
 
 
 def _deadline_ms(timeout_ms: int, now_ms: int) -> int:

@@ -131,7 +131,7 @@ class Server:
     def block(self, session: Session, block: Block, argv: list[bytes]) -> None:
         """The command `argv` that `session` runs waits; in a transaction it does not."""
         if session.executing:
-            session.write(block.at_deadline)
+            session.write(block.at_once)
             return
         session.wait_for(block, argv)
         self.waiting.add(session, block)

@@ -25,6 +25,10 @@ EMPTY: Final = b"\x07\x00\x00\x00\x00\x00\xff"
 
 _COUNT_UNKNOWN: Final = 65535
 
+# What stands before and behind a string of up to 63 bytes.
+_SHORT_HEADERS: Final[list[bytes]] = [bytes((0x80 | length,)) for length in range(64)]
+_SHORT_ENDS: Final[list[bytes]] = [bytes((length + 1,)) for length in range(64)]
+
 
 def encode(element: bytes) -> bytes:
     """The bytes of `element` in a listpack, its length at the end included. O(length)."""
@@ -42,12 +46,51 @@ def encode(element: bytes) -> bytes:
                 if body is not None:
                     return body
     if length < 64:
-        body = bytes((0x80 | length,)) + element
-    elif length < 4096:
+        return _SHORT_HEADERS[length] + element + _SHORT_ENDS[length]
+    if length < 4096:
         body = bytes((0xE0 | length >> 8, length & 0xFF)) + element
     else:
         body = b"\xf0" + length.to_bytes(4, "little") + element
     return body + _back_length(len(body))
+
+
+def encoded_length(element: bytes) -> int:
+    """How long `encode(element)` is. O(1)."""
+    length: i64 = len(element)
+    if 0 < length <= 20:
+        first: i64 = element[0]
+        if first <= 57 and (first >= 48 or first == 45):
+            at: i64 = 1 if first == 45 else 0
+            if length - at > 18:
+                return len(encode(element))
+            number: i64 = 0
+            # Of zeros at the beginning, only that of "0" itself belongs to a number.
+            is_integer = length > at and (element[at] != 48 or length == 1)
+            while is_integer and at < length:
+                digit: i64 = element[at] - 48
+                is_integer = 0 <= digit <= 9
+                number = number * 10 + digit
+                at += 1
+            if is_integer:
+                if first == 45:
+                    number = -number
+                return _integer_bytes(number)
+    if length < 64:
+        return length + 2
+    length += 2 if length < 4096 else 5
+    return length + len(_back_length(length))
+
+
+def _integer_bytes(number: int) -> int:
+    if 0 <= number <= 127:
+        return 2
+    if -4096 <= number <= 4095:
+        return 3
+    if -(1 << 15) <= number < 1 << 15:
+        return 4
+    if -(1 << 23) <= number < 1 << 23:
+        return 5
+    return 6 if -(1 << 31) <= number < 1 << 31 else 10
 
 
 def _encode_integer(number: int) -> bytes | None:

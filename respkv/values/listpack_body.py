@@ -1,0 +1,126 @@
+"""Elements of a listpack without its header and end: what lists are made of, since it grows by mere concatenation.
+
+    body = element ...        (as in `respkv.values.listpack`)
+
+Offsets are positions in the body, of the first byte of an element; the length of the body is that of its end.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from respkv.values.listpack import after, before, element_at, encode
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+OVERHEAD_BYTES: Final = 7
+"""What header and end add."""
+
+_SMALL: Final[list[bytes]] = [b"%d" % number for number in range(128)]
+
+
+def pack(elements: list[bytes]) -> bytes:
+    """The body of `elements`. O(bytes)."""
+    return b"".join([encode(element) for element in elements])
+
+
+def skip(body: bytes, at: int, elements: int) -> int:
+    """The offset so many elements behind `at`. O(elements)."""
+    position: i64 = at
+    left: i64 = elements
+    while left > 0:
+        first: i64 = body[position]
+        if first < 0x80:
+            position += 2
+        elif first < 0xC0:
+            position += (first & 63) + 2
+        elif first < 0xE0:
+            position += 3
+        else:
+            position = after(body, position)
+        left -= 1
+    return position
+
+
+def skip_back(body: bytes, at: int, elements: int) -> int:
+    """The offset so many elements before `at`. O(elements)."""
+    position: i64 = at
+    left: i64 = elements
+    while left > 0:
+        size: i64 = body[position - 1]
+        # One byte tells lengths of up to 127.
+        if size < 128:
+            position -= size + 1
+        else:
+            position = before(body, position)
+        left -= 1
+    return position
+
+
+def seek(body: bytes, count: int, index: int) -> int:
+    """The offset of element `index` (or of the end) of `count`. O(elements to the nearer end)."""
+    if index <= count >> 1:
+        return skip(body, 0, index)
+    return skip_back(body, len(body), count - index)
+
+
+def unpack(body: bytes, at: int, elements: int) -> list[bytes]:
+    """So many elements from `at` on. O(their bytes)."""
+    found: list[bytes] = []
+    position: i64 = at
+    left: i64 = elements
+    while left > 0:
+        first: i64 = body[position]
+        if 0x80 <= first < 0xC0:
+            end: i64 = position + 1 + (first & 63)
+            found.append(body[position + 1 : end])
+            position = end + 1
+        elif first < 0x80:
+            found.append(_SMALL[first])
+            position += 2
+        else:
+            found.append(element_at(body, position))
+            position = after(body, position)
+        left -= 1
+    return found
+
+
+def find_all(body: bytes, encoded: bytes, offsets: list[int]) -> list[int]:
+    """The indexes of all elements that equal `encoded`; their offsets go into `offsets`. O(elements).
+
+    Most bodies without such an element are told by one search over the bytes.
+    """
+    indexes: list[int] = []
+    candidate: i64 = body.find(encoded)
+    position: i64 = 0
+    index: i64 = 0
+    while candidate >= 0:
+        # What looks like the element may be inside of another one.
+        while position < candidate:
+            first: i64 = body[position]
+            if first < 0x80:
+                position += 2
+            elif first < 0xC0:
+                position += (first & 63) + 2
+            elif first < 0xE0:
+                position += 3
+            else:
+                position = after(body, position)
+            index += 1
+        if position == candidate:
+            indexes.append(index)
+            offsets.append(position)
+            position += len(encoded)
+            index += 1
+        candidate = body.find(encoded, position)
+    return indexes
+
+
+def without(body: bytes, offsets: list[int], length: int) -> bytes:
+    """The body without the elements of `length` bytes at `offsets`, which ascend. O(bytes)."""
+    pieces: list[bytes] = []
+    at = 0
+    for offset in offsets:
+        pieces.append(body[at:offset])
+        at = offset + length
+    pieces.append(body[at:])
+    return b"".join(pieces)

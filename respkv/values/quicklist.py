@@ -1,0 +1,634 @@
+"""The large form of lists: nodes of consecutive elements, packed but for those at which the list grows and shrinks.
+
+Where nodes begin and end is as in Redis's structure of this name, since whether a list that became small is packed
+again goes by that: OBJECT ENCODING tells.
+
+    head                                               tail
+    [open] <-> [closed] <-> [closed] <-> ... <-> [open]
+
+A closed node is the body of a listpack (`listpack_body`): no object an element. An open one is a Python list, for
+pushing and popping at its end without copying. A node is opened when something is pushed or popped there, and closed
+when another one takes its place as head or tail.
+
+Each node knows the number of its first element in a count that runs on to both sides as the list grows (the head's may
+be negative), so that pushing and popping change no other node's, and an index is found by bisection.
+
+Costs, n = elements, m = nodes: push, pop O(1), and O(elements of a node) where a node is opened or closed; index
+O(log m + elements of a node); changes in the middle that add or remove: O(m) more.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from respkv.values import listpack_body
+from respkv.values.collection import ELEMENT_BYTES
+from respkv.values.listpack import encode, encoded_length
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+_OVERHEAD_BYTES: Final = listpack_body.OVERHEAD_BYTES
+
+_SIZES_MAX: Final[list[int]] = [4096, 8192, 16384, 32768, 65536]
+
+_SAFE_BYTES: Final = 8192
+"""The most that a node takes whose elements are counted instead."""
+
+_ESTIMATED_OVERHEAD_BYTES: Final = 8
+"""By how much at most a string grows as an element, by the reference's estimate."""
+
+_NODE_BYTES: Final = 240
+"""A node without elements: object, list, and its place in the list of nodes."""
+
+_PLACE_BYTES: Final = ELEMENT_BYTES + 9
+"""An element of an open node without its bytes: the object and its place in the list."""
+
+_CLOSED_ELEMENT_BYTES_MAX: Final = 512
+"""Nodes with larger elements on average stay open: to pack them would save next to nothing."""
+
+
+def size_max_of(fill: int) -> int:
+    """The bytes of a listpack that `list-max-listpack-size` allows, which is negative."""
+    return _SIZES_MAX[min(-fill, 5) - 1]
+
+
+def exceeds(fill: int, size: int, count: int) -> bool:
+    """Whether a listpack of that many bytes and elements is too large by `list-max-listpack-size`."""
+    if fill < 0:
+        return size > size_max_of(fill)
+    return size > _SAFE_BYTES or count > max(fill, 1)
+
+
+def is_large(fill: int, length: int) -> bool:
+    """Whether an element of that many bytes has a node of its own."""
+    return length > (_SAFE_BYTES if fill >= 0 else size_max_of(fill))
+
+
+class Node:
+    """Consecutive elements: `elements` if it is open (last one first if `is_reversed`), else `body`.
+
+    `size` is the length of the listpack that they make, `payload_bytes` that of the elements of an open node.
+    """
+
+    def __init__(self, first: int, elements: list[bytes], size: int, payload_bytes: int) -> None:
+        self.first = first
+        self.count = len(elements)
+        self.size = size
+        self.elements = elements
+        self.body = b""
+        self.is_open = True
+        self.is_reversed = False
+        self.payload_bytes = payload_bytes
+
+    def copy(self) -> "Node":
+        """A node that shares nothing with this one that can change. O(n) if open."""
+        node = Node(self.first, self.elements.copy(), self.size, self.payload_bytes)
+        node.count = self.count
+        node.body = self.body
+        node.is_open = self.is_open
+        node.is_reversed = self.is_reversed
+        return node
+
+    def nbytes(self) -> int:
+        """Estimated resident bytes. O(1)."""
+        if self.is_open:
+            return _NODE_BYTES + self.payload_bytes + self.count * _PLACE_BYTES
+        return _NODE_BYTES + self.size
+
+    def open(self) -> None:
+        """Be a list of elements. O(n)."""
+        if not self.is_open:
+            elements = listpack_body.unpack(self.body, 0, self.count)
+            payload_bytes = 0
+            for element in elements:
+                payload_bytes += len(element)
+            self.payload_bytes = payload_bytes
+            self.elements = elements
+            self.body = b""
+            self.is_open = True
+            self.is_reversed = False
+
+    def close(self) -> None:
+        """Be packed, if that saves memory. O(n)."""
+        if self.is_open and self.size < self.count * _CLOSED_ELEMENT_BYTES_MAX:
+            self.straighten()
+            self.body = listpack_body.pack(self.elements)
+            self.elements = []
+            self.is_open = False
+
+    def straighten(self) -> None:
+        """Be no longer reversed. O(n) if it was."""
+        if self.is_reversed:
+            self.elements.reverse()
+            self.is_reversed = False
+
+    def get(self, at: int) -> bytes:
+        """Element `at`. O(1) if open, else O(n)."""
+        if self.is_open:
+            return self.elements[self.count - 1 - at] if self.is_reversed else self.elements[at]
+        return listpack_body.unpack(self.body, listpack_body.seek(self.body, self.count, at), 1)[0]
+
+    def slice(self, start: int, stop: int) -> list[bytes]:
+        """The elements from `start` to before `stop`, in a list of their own."""
+        if not self.is_open:
+            return listpack_body.unpack(self.body, listpack_body.seek(self.body, self.count, start), stop - start)
+        if not self.is_reversed:
+            return self.elements[start:stop]
+        part = self.elements[self.count - stop : self.count - start]
+        part.reverse()
+        return part
+
+    def indexes_of(self, element: bytes, encoded: bytes) -> list[int]:
+        """Where `element`, in a listpack `encoded`, is. O(n)."""
+        if not self.is_open:
+            return listpack_body.find_all(self.body, encoded, [])
+        self.straighten()
+        return indexes_in(self.elements, element)
+
+    def delete(self, start: int, stop: int) -> None:
+        """Remove the elements from `start` to before `stop`. O(n)."""
+        if self.is_open:
+            self.straighten()
+            for element in self.elements[start:stop]:
+                self.payload_bytes -= len(element)
+                self.size -= encoded_length(element)
+            del self.elements[start:stop]
+        else:
+            body = self.body
+            begin = listpack_body.seek(body, self.count, start)
+            end = listpack_body.seek(body, self.count, stop)
+            self.body = body[:begin] + body[end:]
+            self.size -= end - begin
+        self.count -= stop - start
+
+    def delete_all(self, element: bytes, encoded: bytes, indexes: list[int]) -> None:
+        """Remove `element` from `indexes`, which are some from one end of those of `indexes_of`. O(n)."""
+        self.count -= len(indexes)
+        self.size -= len(indexes) * len(encoded)
+        if not self.is_open:
+            offsets: list[int] = []
+            found = listpack_body.find_all(self.body, encoded, offsets)
+            first = found.index(indexes[0])
+            self.body = listpack_body.without(self.body, offsets[first : first + len(indexes)], len(encoded))
+            return
+        self.straighten()
+        self.payload_bytes -= len(indexes) * len(element)
+        kept: list[bytes] = []
+        at = 0
+        for index in indexes:
+            kept += self.elements[at:index]
+            at = index + 1
+        kept += self.elements[at:]
+        self.elements = kept
+
+    def insert(self, at: int, element: bytes) -> None:
+        """Put `element` before element `at`, or to the end. O(n)."""
+        encoded = encode(element)
+        self.size += len(encoded)
+        if self.is_open:
+            self.straighten()
+            self.elements.insert(at, element)
+            self.payload_bytes += len(element)
+        else:
+            begin = listpack_body.seek(self.body, self.count, at)
+            self.body = self.body[:begin] + encoded + self.body[begin:]
+        self.count += 1
+
+    def replace(self, at: int, element: bytes) -> None:
+        """Put `element` in place of element `at`. O(1) if open, else O(n)."""
+        if self.is_open:
+            if self.is_reversed:
+                at = self.count - 1 - at
+            old = self.elements[at]
+            self.elements[at] = element
+            self.size += encoded_length(element) - encoded_length(old)
+            self.payload_bytes += len(element) - len(old)
+            return
+        begin = listpack_body.seek(self.body, self.count, at)
+        end = listpack_body.skip(self.body, begin, 1)
+        encoded = encode(element)
+        self.body = self.body[:begin] + encoded + self.body[end:]
+        self.size += len(encoded) - (end - begin)
+
+    def split(self, at: int) -> "Node":
+        """Keep the elements before `at`; a node with the others. O(n)."""
+        if self.is_open:
+            self.straighten()
+            rest = node_of(self.elements[at:])
+        else:
+            begin = listpack_body.seek(self.body, self.count, at)
+            rest = closed_node_of(self.body[begin:], self.count - at)
+        self.delete(at, self.count)
+        return rest
+
+    def absorb(self, other: "Node") -> None:
+        """Append the elements of `other`. O(n)."""
+        if self.is_open or other.is_open:
+            self.open()
+            self.straighten()
+            other.open()
+            other.straighten()
+            self.elements += other.elements
+            self.payload_bytes += other.payload_bytes
+        else:
+            self.body += other.body
+        self.count += other.count
+        self.size += other.size - _OVERHEAD_BYTES
+
+
+def indexes_in(elements: list[bytes], element: bytes) -> list[int]:
+    """Where `element` is among `elements`. O(n)."""
+    # To count is several times as fast as to look at each, and mostly there is none.
+    left = elements.count(element)
+    found: list[int] = []
+    at = 0
+    while left:
+        at = elements.index(element, at)
+        found.append(at)
+        at += 1
+        left -= 1
+    return found
+
+
+def node_of(elements: list[bytes]) -> Node:
+    """An open node, not yet numbered. O(n)."""
+    size = _OVERHEAD_BYTES
+    payload_bytes = 0
+    for element in elements:
+        size += encoded_length(element)
+        payload_bytes += len(element)
+    return Node(0, elements, size, payload_bytes)
+
+
+def closed_node_of(body: bytes, count: int) -> Node:
+    """A node of so many elements that are packed already, not yet numbered. O(1)."""
+    node = Node(0, [], len(body) + _OVERHEAD_BYTES, 0)
+    node.count = count
+    node.body = body
+    node.is_open = False
+    return node
+
+
+class Quicklist:
+    """A list of any length. `fill` is `list-max-listpack-size` as it was when it became a quicklist.
+
+    `nbytes` is the estimated resident size, of all that is in here.
+    """
+
+    def __init__(self, fill: int) -> None:
+        self.fill = fill
+        self.nodes: list[Node] = []
+        self.nbytes = 0
+
+    def copy(self) -> "Quicklist":
+        """A quicklist that shares nothing with this one that can change. O(m)."""
+        other = Quicklist(self.fill)
+        other.nodes = [node.copy() for node in self.nodes]
+        other.nbytes = self.nbytes
+        return other
+
+    def append_node(self, node: Node) -> None:
+        """Put `node` at the end, to load what was stored. O(1)."""
+        if self.nodes:
+            tail = self.nodes[-1]
+            node.first = tail.first + tail.count
+        self.nodes.append(node)
+        self.nbytes += node.nbytes()
+
+    # The ends
+
+    def push_left(self, element: bytes) -> None:
+        """Put `element` first."""
+        length = len(element)
+        first = 0
+        if self.nodes:
+            head = self.nodes[0]
+            if not exceeds(self.fill, head.size + length + _ESTIMATED_OVERHEAD_BYTES, head.count + 1):
+                if not head.is_open:
+                    self._open(head)
+                if head.is_reversed:
+                    head.elements.append(element)
+                else:
+                    head.elements.insert(0, element)
+                head.first -= 1
+                self._note_push(head, element, length)
+                return
+            first = head.first - 1
+            # With one node it is the tail as well, where the next change is as likely.
+            if len(self.nodes) > 1:
+                self._close(head)
+        node = Node(first, [element], _OVERHEAD_BYTES + encoded_length(element), length)
+        node.is_reversed = True
+        self.nodes.insert(0, node)
+        self.nbytes += node.nbytes()
+
+    def push_right(self, element: bytes) -> None:
+        """Put `element` last."""
+        length = len(element)
+        first = 0
+        if self.nodes:
+            tail = self.nodes[-1]
+            if not exceeds(self.fill, tail.size + length + _ESTIMATED_OVERHEAD_BYTES, tail.count + 1):
+                if not tail.is_open:
+                    self._open(tail)
+                if tail.is_reversed:
+                    tail.elements.insert(0, element)
+                else:
+                    tail.elements.append(element)
+                self._note_push(tail, element, length)
+                return
+            first = tail.first + tail.count
+            if len(self.nodes) > 1:
+                self._close(tail)
+        node = Node(first, [element], _OVERHEAD_BYTES + encoded_length(element), length)
+        self.nodes.append(node)
+        self.nbytes += node.nbytes()
+
+    def _note_push(self, node: Node, element: bytes, length: int) -> None:
+        node.count += 1
+        node.size += encoded_length(element)
+        node.payload_bytes += length
+        self.nbytes += length + _PLACE_BYTES
+
+    def pop_left(self) -> bytes:
+        """Remove the first element, which there is."""
+        head = self.nodes[0]
+        if not head.is_open:
+            self._open(head)
+        element = head.elements.pop() if head.is_reversed else head.elements.pop(0)
+        head.first += 1
+        self._note_pop(head, element)
+        return element
+
+    def pop_right(self) -> bytes:
+        """Remove the last element, which there is."""
+        tail = self.nodes[-1]
+        if not tail.is_open:
+            self._open(tail)
+        element = tail.elements.pop(0) if tail.is_reversed else tail.elements.pop()
+        self._note_pop(tail, element)
+        return element
+
+    def _note_pop(self, node: Node, element: bytes) -> None:
+        length = len(element)
+        node.count -= 1
+        node.size -= encoded_length(element)
+        node.payload_bytes -= length
+        self.nbytes -= length + _PLACE_BYTES
+        if node.count == 0:
+            self.nbytes -= _NODE_BYTES
+            if node is self.nodes[0]:
+                del self.nodes[0]
+            else:
+                self.nodes.pop()
+
+    def _open(self, node: Node) -> None:
+        self.nbytes -= node.nbytes()
+        node.open()
+        self.nbytes += node.nbytes()
+
+    def _close(self, node: Node) -> None:
+        self.nbytes -= node.nbytes()
+        node.close()
+        self.nbytes += node.nbytes()
+
+    # The middle
+
+    def locate(self, index: int) -> int:
+        """The number of the node that holds element `index`, which there is. O(log m)."""
+        nodes = self.nodes
+        target: i64 = nodes[0].first + index
+        low: i64 = 0
+        high: i64 = len(nodes) - 1
+        while low < high:
+            middle: i64 = (low + high + 1) >> 1
+            if nodes[middle].first <= target:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def get(self, index: int) -> bytes:
+        """Element `index`, which there is."""
+        node = self.nodes[self.locate(index)]
+        return node.get(self.nodes[0].first + index - node.first)
+
+    def slice(self, start: int, stop: int) -> list[bytes]:
+        """The elements from `start` to before `stop`, which there are."""
+        if start >= stop:
+            return []
+        number = self.locate(start)
+        node = self.nodes[number]
+        at = self.nodes[0].first + start - node.first
+        left = stop - start
+        if at + left <= node.count:
+            return node.slice(at, at + left)
+        found = node.slice(at, node.count)
+        left = stop - start - len(found)
+        while left:
+            number += 1
+            node = self.nodes[number]
+            part = node.slice(0, min(left, node.count))
+            left -= len(part)
+            found += part
+        return found
+
+    def replace(self, index: int, element: bytes) -> None:
+        """Put `element` in place of element `index`, which there is."""
+        number = self.locate(index)
+        node = self.nodes[number]
+        at = self.nodes[0].first + index - node.first
+        if not is_large(self.fill, len(element)) and not self.is_plain(node):
+            self.nbytes -= node.nbytes()
+            node.replace(at, element)
+            self.nbytes += node.nbytes()
+            return
+        if self.is_plain(node):
+            if is_large(self.fill, len(element)):
+                self.nbytes -= node.nbytes()
+                node.replace(0, element)
+                self.nbytes += node.nbytes()
+                return
+            self._insert(number, 0, element, after=True)
+            self._drop(number)
+        else:
+            # It gets a node of its own, between the halves of the other.
+            self.nbytes -= node.nbytes()
+            added = [node_of([element])]
+            if at < node.count - 1:
+                added.append(node.split(at + 1))
+            node.delete(node.count - 1, node.count)
+            self.nbytes += node.nbytes()
+            self._add(number + 1, added)
+            if node.count == 0:
+                self._drop(number)
+            else:
+                self._merge_around(number + 1)
+        self._renumber()
+
+    def insert(self, index: int, element: bytes, *, after: bool) -> None:
+        """Put `element` beside element `index`, which there is."""
+        number = self.locate(index)
+        self._insert(number, self.nodes[0].first + index - self.nodes[number].first, element, after=after)
+        self._renumber()
+
+    def _insert(self, number: int, at: int, element: bytes, *, after: bool) -> None:
+        nodes = self.nodes
+        node = nodes[number]
+        is_at_end = at == node.count - 1 if after else at == 0
+        position = at + 1 if after else at
+        beside = number + 1 if after else number - 1
+        if is_large(self.fill, len(element)):
+            added = [node_of([element])]
+            if not is_at_end:
+                # The part that is on the other side of the new element is the new node.
+                added.append(self._split(number, position))
+            self._add(number + 1 if after or not is_at_end else number, added)
+        elif self._has_room(node, len(element)):
+            self._insert_into(node, position, element)
+        elif not is_at_end:
+            rest = self._split(number, position)
+            self._add(number + 1, [rest])
+            if after:
+                self._insert_into(rest, 0, element)
+                self._merge_around(number)
+            else:
+                self._insert_into(node, node.count, element)
+                self._merge_around(number + 1)
+        elif 0 <= beside < len(nodes) and self._has_room(nodes[beside], len(element)):
+            self._insert_into(nodes[beside], 0 if after else nodes[beside].count, element)
+        else:
+            self._add(number + 1 if after else number, [node_of([element])])
+
+    def delete(self, start: int, stop: int) -> list[Node]:
+        """Remove the elements from `start` to before `stop`; the nodes that went, which may take long to free."""
+        if start >= stop:
+            return []
+        number = self.locate(start)
+        at = self.nodes[0].first + start - self.nodes[number].first
+        left = stop - start
+        gone: list[Node] = []
+        gone_from = 0
+        while left:
+            node = self.nodes[number]
+            taken = min(left, node.count - at)
+            left -= taken
+            self.nbytes -= node.nbytes()
+            if taken == node.count:
+                if not gone:
+                    gone_from = number
+                gone.append(node)
+            else:
+                node.delete(at, at + taken)
+                self.nbytes += node.nbytes()
+            at = 0
+            number += 1
+        del self.nodes[gone_from : gone_from + len(gone)]
+        self._renumber()
+        return gone
+
+    def remove(self, element: bytes, most: int, *, from_end: bool) -> int:
+        """Remove up to `most` elements that equal `element`; how many there were. O(n)."""
+        encoded = encode(element)
+        removed = 0
+        for node in reversed(self.nodes) if from_end else self.nodes:
+            indexes = node.indexes_of(element, encoded)
+            if not indexes:
+                continue
+            wanted = most - removed
+            if len(indexes) > wanted:
+                indexes = indexes[len(indexes) - wanted :] if from_end else indexes[:wanted]
+            self.nbytes -= node.nbytes()
+            node.delete_all(element, encoded, indexes)
+            self.nbytes += node.nbytes()
+            removed += len(indexes)
+            if removed == most:
+                break
+        if removed:
+            kept: list[Node] = []
+            for node in self.nodes:
+                if node.count:
+                    kept.append(node)
+                else:
+                    self.nbytes -= node.nbytes()
+            self.nodes = kept
+            self._renumber()
+        return removed
+
+    def is_plain(self, node: Node) -> bool:
+        """Whether `node` is there for one large element."""
+        return node.is_open and node.count == 1 and is_large(self.fill, len(node.elements[0]))
+
+    def _has_room(self, node: Node, length: int) -> bool:
+        return not exceeds(self.fill, node.size + length + _ESTIMATED_OVERHEAD_BYTES, node.count + 1)
+
+    def _insert_into(self, node: Node, at: int, element: bytes) -> None:
+        self.nbytes -= node.nbytes()
+        node.insert(at, element)
+        self.nbytes += node.nbytes()
+
+    def _split(self, number: int, at: int) -> Node:
+        node = self.nodes[number]
+        self.nbytes -= node.nbytes()
+        rest = node.split(at)
+        self.nbytes += node.nbytes()
+        return rest
+
+    def _add(self, number: int, added: list[Node]) -> None:
+        self.nodes[number:number] = added
+        for node in added:
+            self.nbytes += node.nbytes()
+
+    def _drop(self, number: int) -> None:
+        self.nbytes -= self.nodes[number].nbytes()
+        del self.nodes[number]
+
+    def _merge_around(self, center: int) -> None:
+        """Let the neighbours of node `center` become one node each, and with it, where they fit."""
+        node = self.nodes[center]
+        if center >= 2:
+            self._merge(center - 2)
+        at = self.nodes.index(node)
+        if at + 2 < len(self.nodes):
+            self._merge(at + 1)
+        if at >= 1 and self._merge(at - 1):
+            at -= 1
+        if at + 1 < len(self.nodes):
+            self._merge(at)
+
+    def _merge(self, number: int) -> bool:
+        one = self.nodes[number]
+        two = self.nodes[number + 1]
+        if exceeds(self.fill, one.size + two.size - _OVERHEAD_BYTES, one.count + two.count):
+            return False
+        self.nbytes -= one.nbytes() + two.nbytes()
+        one.absorb(two)
+        self.nbytes += one.nbytes()
+        del self.nodes[number + 1]
+        return True
+
+    def _renumber(self) -> None:
+        first = 0
+        for node in self.nodes:
+            node.first = first
+            first += node.count
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant is broken. O(n)."""
+        nbytes = 0
+        first = self.nodes[0].first
+        for node in self.nodes:
+            assert node.count, "an empty node"
+            assert node.first == first, "a node with a wrong number"
+            first += node.count
+            elements = node.slice(0, node.count)
+            size = _OVERHEAD_BYTES
+            payload_bytes = 0
+            for element in elements:
+                size += encoded_length(element)
+                payload_bytes += len(element)
+            assert node.size == size, "a node with a wrong size"
+            if node.is_open:
+                assert node.payload_bytes == payload_bytes, "a node with wrong bytes"
+                assert len(node.elements) == node.count, "a node with a wrong count"
+            nbytes += node.nbytes()
+        assert nbytes == self.nbytes, "a wrong estimate"
