@@ -9,7 +9,7 @@ from respkv.commands.keys import parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, ReplyError, WrongType
+from respkv.errors import BadSyntax, NegativeLimit, NoValuesElsewhere, NumkeysTooSmall, ReplyError, WrongType
 from respkv.reply import Members, Reply
 from respkv.values.sets import Set
 
@@ -206,7 +206,7 @@ def sscan(db: Keyspace, argv: list[bytes]) -> Reply:
         elif args.token_with_value(b"MATCH"):
             pattern = args.next()
         elif args.token(b"NOVALUES"):
-            raise ReplyError(b"ERR NOVALUES option can only be used in HSCAN")
+            raise NoValuesElsewhere
         else:
             raise BadSyntax
     place, members = value.scan(place, count)
@@ -397,7 +397,7 @@ def sintercard(db: Keyspace, argv: list[bytes]) -> Reply:
     try:
         numkeys = parse_within(argv[1], 1, INT64_MAX)
     except ReplyError:
-        raise ReplyError(b"ERR numkeys should be greater than 0") from None
+        raise NumkeysTooSmall from None
     if numkeys > len(argv) - 2:
         raise ReplyError(b"ERR Number of keys can't be greater than number of args")
     args = Args(argv, 2 + numkeys)
@@ -427,7 +427,7 @@ def _parse_limit(text: bytes) -> int:
     try:
         return parse_within(text, 0, INT64_MAX)
     except ReplyError:
-        raise ReplyError(b"ERR LIMIT can't be negative") from None
+        raise NegativeLimit from None
 
 
 @command(
