@@ -105,6 +105,27 @@ class StringTooLong(ReplyError):
         super().__init__(b"ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
+class NumkeysTooSmall(ReplyError):
+    """The number in front of keys is not an integer from 1 on."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR numkeys should be greater than 0")
+
+
+class NegativeLimit(ReplyError):
+    """LIMIT of ZINTERCARD or SINTERCARD is not an integer from 0 on."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR LIMIT can't be negative")
+
+
+class NoValuesElsewhere(ReplyError):
+    """NOVALUES, an option of HSCAN, is given to another iteration."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR NOVALUES option can only be used in HSCAN")
+
+
 class Loading(ReplyError):
     """The data set is still being read from disk."""
 

@@ -1,5 +1,25 @@
 """Importing this module declares all commands on data."""
 
-from respkv.commands import blocking_lists, databases, keys, lists, objects, strings, ttl
+from respkv.commands import (
+    blocking_lists,
+    databases,
+    hyperloglog,
+    keys,
+    lists,
+    objects,
+    sets,
+    strings,
+    ttl,
+)
 
-__all__ = ["blocking_lists", "databases", "keys", "lists", "objects", "strings", "ttl"]
+__all__ = [
+    "blocking_lists",
+    "databases",
+    "hyperloglog",
+    "keys",
+    "lists",
+    "objects",
+    "sets",
+    "strings",
+    "ttl",
+]

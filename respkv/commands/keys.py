@@ -12,7 +12,7 @@ from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_keys
 from respkv.engine.shards import SHARD_COUNT, copy_of, type_name_of
-from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, NotAnInteger, ReplyError
+from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, NotAnInteger, NoValuesElsewhere, ReplyError
 from respkv.reply import OK, Reply, Status
 
 command = CommandGroup("generic", __name__)
@@ -247,7 +247,7 @@ def scan(db: Keyspace, argv: list[bytes]) -> Reply:
         elif args.token_with_value(b"TYPE"):
             type_name = args.next().lower()
         elif args.token(b"NOVALUES"):
-            raise ReplyError(b"ERR NOVALUES option can only be used in HSCAN")
+            raise NoValuesElsewhere
         else:
             raise BadSyntax
     db.engine.wait_for_all()
