@@ -1,5 +1,25 @@
 """Importing this module declares all commands on data."""
 
-from respkv.commands import databases, keys, objects, strings, ttl
+from respkv.commands import (
+    databases,
+    keys,
+    objects,
+    sorted_set_algebra,
+    sorted_set_pops,
+    sorted_set_ranges,
+    sorted_sets,
+    strings,
+    ttl,
+)
 
-__all__ = ["databases", "keys", "objects", "strings", "ttl"]
+__all__ = [
+    "databases",
+    "keys",
+    "objects",
+    "sorted_set_algebra",
+    "sorted_set_pops",
+    "sorted_set_ranges",
+    "sorted_sets",
+    "strings",
+    "ttl",
+]
