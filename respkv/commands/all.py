@@ -2,6 +2,7 @@
 
 from respkv.commands import (
     databases,
+    geo,
     keys,
     objects,
     sorted_set_algebra,
@@ -14,6 +15,7 @@ from respkv.commands import (
 
 __all__ = [
     "databases",
+    "geo",
     "keys",
     "objects",
     "sorted_set_algebra",

@@ -125,7 +125,8 @@ class _Operation:
                 other = source.scores.get(member)
                 if other is None:
                     break
-                score = self.aggregate(score, source.weighted(other))
+                # A product that is no number stays one here: it is neither less nor more, and a sum with it is 0.
+                score = self.aggregate(score, other * source.weight)
             else:
                 found[member] = score
         return found

@@ -97,14 +97,12 @@ class _Query:
 
     def _parse_options(self, args: Args, stores: bool) -> None:
         is_unsaid = self.by == UNSAID
-        has_limit = False
         while args.more():
             if not stores and args.token(b"WITHSCORES"):
                 self.with_scores = True
             elif args.remaining() >= 3 and args.token(b"LIMIT"):
                 self.offset = args.integer()
                 self.count = args.integer()
-                has_limit = True
             elif is_unsaid and not self.is_reverse and args.token(b"REV"):
                 self.is_reverse = True
             elif self.by == UNSAID and args.token(b"BYLEX"):
@@ -113,8 +111,8 @@ class _Query:
                 self.by = BY_SCORE
             else:
                 raise BadSyntax
-        # A count of -1 is no limit, and as good as none given.
-        if (self.offset or self.count != -1) and has_limit and self.by in (BY_RANK, UNSAID):
+        # A limit without a count is as good as none.
+        if self.count != -1 and self.by in (BY_RANK, UNSAID):
             raise ReplyError(b"ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
         if self.with_scores and self.by == BY_LEX:
             raise ReplyError(b"ERR syntax error, WITHSCORES not supported in combination with BYLEX")

@@ -14,7 +14,7 @@ from respkv.doubles import format_float
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_members
-from respkv.errors import BadSyntax, NotAFloat, ReplyError, WrongType
+from respkv.errors import BadSyntax, NotAFloat, ReplyError, WrongArity, WrongType
 from respkv.reply import NULL_ARRAY, Pairs, Reply
 from respkv.values.sorted_sets import ADDED, UNCHANGED, UPDATED, SortedSet
 
@@ -263,19 +263,22 @@ def zmscore(db: Keyspace, argv: list[bytes]) -> Reply:
 @command("ZRANK key member [WITHSCORE]", READONLY | FAST, since="2.0.0", cost="O(log n), n = members")
 def zrank(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many members are before this one, or nil; with WITHSCORE its score too."""
-    return _rank(db, argv, False)
+    return _rank(db, argv, b"zrank", False)
 
 
 @command("ZREVRANK key member [WITHSCORE]", READONLY | FAST, since="2.0.0", cost="O(log n), n = members")
 def zrevrank(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many members are behind this one, or nil; with WITHSCORE its score too."""
-    return _rank(db, argv, True)
+    return _rank(db, argv, b"zrevrank", True)
 
 
-def _rank(db: Keyspace, argv: list[bytes], is_reverse: bool) -> Reply:
+def _rank(db: Keyspace, argv: list[bytes], name: bytes, is_reverse: bool) -> Reply:
     with_score = len(argv) > 3
-    if with_score and (len(argv) > 4 or argv[3].upper() != b"WITHSCORE"):
-        raise BadSyntax
+    if with_score:
+        if len(argv) > 4:
+            raise WrongArity(name)
+        if argv[3].upper() != b"WITHSCORE":
+            raise BadSyntax
     value = as_sorted_set(db.find(argv[1]))
     rank = -1 if value is None else value.rank(argv[2])
     if value is None or rank < 0:
@@ -363,5 +366,6 @@ def zscan(db: Keyspace, argv: list[bytes]) -> Reply:
     flat: list[Reply] = []
     for member in members:
         flat.append(member)
-        flat.append(format_float(value.score(member)))
+        # Redis writes the scores of a large set with all digits here, and only here.
+        flat.append(format_float(value.score(member)) if value.is_packed else b"%.17g" % value.score(member))
     return [b"%d" % cursor, flat]
