@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent
 
 # A room may import rooms of lower levels, itself, and the neighbours named in NEIGHBOURS.
 LEVELS = {
-    0: ["build", "errors", "reply"],
+    0: ["build", "doubles", "errors", "reply"],
     1: ["resp", "values"],
     2: ["engine"],
     3: ["commands"],

@@ -52,11 +52,23 @@ ARGUMENTS: dict[str, st.SearchStrategy[bytes]] = {
         "pattern": 'k* * k[1-2] k[^1] ?1 \\* [ "" *4 k[2-1]',
         "count": "1000 1000 0 -1 x",
         "type": "string STRING list nosuch",
+        "member": 'a b c d e 1 10 "" ab',
+        "score": "0 1 1 2 3 -1 1.5 0.25 inf -inf -0 x",
+        "rank": "0 0 1 -1 -1 2 -2 5 -100 100 x",
+        "score-edge": "-inf inf 0 1 2 (1 (2 (-inf 1.5 x",
+        "member-edge": "- + - + [a (a [c (c [b [ x",
+        "limit": "0 1 2 -1 100 x",
+        "longitude": "0 1 13.361389 15.087269 -180 180 13.5 x 200",
+        "latitude": "0 1 38.115556 37.502669 -85 85 38 x 100",
+        "length": "0 1 100 200 1000 10000 40000 -1 x",
+        "unit": "m km km mi ft x",
         "junk": 'NX EX "" -5 foo GET KEEPTTL *',
     }.items()
 }
 
 EXPIRE_CONDITIONS = "[ NX | XX | GT | LT | GT XX | NX GT | GT LT | LT XX ]"
+
+WEIGHTS = "[ WEIGHTS score score ] [ AGGREGATE < SUM | MIN | MAX > ]"
 
 GRAMMARS: dict[str, str] = {
     "strings": """
@@ -117,6 +129,50 @@ GRAMMARS: dict[str, str] = {
         EXPIRETIME key
         PEXPIRETIME key
         PERSIST key
+    """,
+    "sorted sets": f"""
+        ZADD key [ NX | XX ] [ GT | LT ] [ CH ] {{ score member }}
+        ZADD key {{ score member }}
+        ZADD key {{ score member }}
+        ZADD key [ NX | XX | GT | LT ] INCR score member
+        ZINCRBY key score member
+        ZREM key {{ member }}
+        ZCARD key
+        ZSCORE key member
+        ZMSCORE key {{ member }}
+        ZCOUNT key score-edge score-edge
+        ZLEXCOUNT key member-edge member-edge
+        ZRANGE key rank rank [ REV ] [ WITHSCORES ]
+        ZRANGE key score-edge score-edge BYSCORE [ REV ] [ LIMIT limit limit ] [ WITHSCORES ]
+        ZRANGE key member-edge member-edge BYLEX [ REV ] [ LIMIT limit limit ]
+        ZREVRANGE key rank rank [ WITHSCORES ]
+        ZRANGEBYSCORE key score-edge score-edge [ WITHSCORES ] [ LIMIT limit limit ]
+        ZREVRANGEBYSCORE key score-edge score-edge [ WITHSCORES ] [ LIMIT limit limit ]
+        ZRANGEBYLEX key member-edge member-edge [ LIMIT limit limit ]
+        ZREVRANGEBYLEX key member-edge member-edge [ LIMIT limit limit ]
+        ZRANGESTORE key key rank rank [ REV ]
+        ZRANGESTORE key key score-edge score-edge BYSCORE [ LIMIT limit limit ]
+        ZREMRANGEBYRANK key rank rank
+        ZREMRANGEBYSCORE key score-edge score-edge
+        ZREMRANGEBYLEX key member-edge member-edge
+        < ZPOPMIN | ZPOPMAX > key [ limit ]
+        < ZMPOP 1 key | ZMPOP 2 key key > < MIN | MAX > [ COUNT limit ]
+        < ZUNION | ZINTER > 2 key key {WEIGHTS} [ WITHSCORES ]
+        < ZUNIONSTORE | ZINTERSTORE > key 2 key key {WEIGHTS}
+        ZDIFF < 1 key | 2 key key > [ WITHSCORES ]
+        ZDIFFSTORE key 2 key key
+        ZINTERCARD < 1 key | 2 key key > [ LIMIT limit ]
+    """,
+    "geo": """
+        GEOADD key [ NX | XX ] [ CH ] { longitude latitude member }
+        GEOADD key { longitude latitude member }
+        GEODIST key member member [ unit ]
+        GEOHASH key { member }
+        GEOSEARCH key < FROMMEMBER member | FROMLONLAT longitude latitude > BYRADIUS length unit [ ASC | DESC ]
+        GEOSEARCH key FROMLONLAT longitude latitude BYBOX length length unit [ ASC | DESC ] [ COUNT limit [ ANY ] ]
+        GEOSEARCHSTORE key key FROMMEMBER member BYRADIUS length unit [ ASC ]
+        GEORADIUS key longitude latitude length unit [ WITHDIST ] [ WITHHASH ] [ COUNT limit ]
+        GEORADIUSBYMEMBER key member length unit [ WITHDIST ] [ STORE key ]
     """,
     "transactions": """
         MULTI

@@ -3,11 +3,16 @@
 from respkv.commands import (
     blocking_lists,
     databases,
+    geo,
     hyperloglog,
     keys,
     lists,
     objects,
     sets,
+    sorted_set_algebra,
+    sorted_set_pops,
+    sorted_set_ranges,
+    sorted_sets,
     strings,
     ttl,
 )
@@ -15,11 +20,16 @@ from respkv.commands import (
 __all__ = [
     "blocking_lists",
     "databases",
+    "geo",
     "hyperloglog",
     "keys",
     "lists",
     "objects",
     "sets",
+    "sorted_set_algebra",
+    "sorted_set_pops",
+    "sorted_set_ranges",
+    "sorted_sets",
     "strings",
     "ttl",
 ]

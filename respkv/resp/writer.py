@@ -15,6 +15,7 @@ The same reply in both protocols:
 from collections.abc import Callable
 from typing import Any, Final
 
+from respkv.doubles import format_float
 from respkv.errors import ReplyError
 from respkv.reply import (
     OK,
@@ -38,47 +39,9 @@ BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % length for length in range(1024
 
 SMALL_INTS: Final[list[bytes]] = [b":%d\r\n" % number for number in range(1024)]
 
-_INFINITY: Final = float("inf")
-_WHOLE_MAX: Final = float(2**62)
-
 Writer = Callable[[list[bytes], Any], None]
 
 _statuses: dict[int, bytes] = {id(status): b"+%b\r\n" % status.text for status in (OK, PONG, QUEUED)}
-
-
-def format_float(number: float) -> bytes:
-    """A double in the shortest form that reads back as the same number, laid out as Redis 7.2 and later do it.
-
-    Whole numbers of up to 62 bits are written out. Of the others, those with few zeros to add stand without exponent.
-    """
-    if number != number:
-        return b"nan"
-    if number in (_INFINITY, -_INFINITY):
-        return b"inf" if number > 0 else b"-inf"
-    if -_WHOLE_MAX <= number <= _WHOLE_MAX and number == int(number):
-        return b"%d" % int(number) if number or str(number)[0] != "-" else b"-0"
-    sign = "-" if number < 0 else ""
-    mantissa, _, power = repr(abs(number)).partition("e")
-    whole, _, places = mantissa.partition(".")
-    digits = (whole + places).lstrip("0")
-    # The number is `digits` (without zeros at their end) * 10**exponent.
-    exponent = int(power or 0) - len(places) + len(digits)
-    digits = digits.rstrip("0")
-    exponent -= len(digits)
-    return (sign + _lay_out(digits, exponent)).encode()
-
-
-def _lay_out(digits: str, exponent: int) -> str:
-    leading = exponent + len(digits) - 1  # the exponent of the first digit
-    if exponent >= 0 and leading < len(digits) + 7:
-        return digits + "0" * exponent
-    if -7 < exponent < 0 or (exponent < 0 and abs(leading) < 4):
-        point = len(digits) + exponent
-        if point <= 0:
-            return f"0.{'0' * -point}{digits}"
-        return f"{digits[:point]}.{digits[point:]}"
-    mantissa = f"{digits[0]}.{digits[1:]}" if len(digits) > 1 else digits
-    return f"{mantissa}e{leading:+d}"
 
 
 def array_header(count: int) -> bytes:

@@ -22,7 +22,7 @@ from respkv.reply import (
     Status,
     Verbatim,
 )
-from respkv.resp.writer import array_header, error_line, format_float, write2, write3
+from respkv.resp.writer import array_header, error_line, write2, write3
 
 
 def written(write: Any, reply: Any) -> bytes:
@@ -109,45 +109,6 @@ def test_an_array_may_be_written_piece_by_piece() -> None:
     write2(out, b"a")
     write2(out, None)
     assert b"".join(out) == written(write2, [b"a", None])
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    # As Redis 8.2 writes scores.
-    [
-        (0.0, b"0"),
-        (-0.0, b"-0"),
-        (3.0, b"3"),
-        (-3.5, b"-3.5"),
-        (0.1, b"0.1"),
-        (100.25, b"100.25"),
-        (12345678.9, b"12345678.9"),
-        (0.00001, b"0.00001"),
-        (1e-6, b"0.000001"),
-        (1e-7, b"1e-7"),
-        (1.5e-6, b"1.5e-6"),
-        (0.00012345, b"1.2345e-4"),
-        (1e16, b"10000000000000000"),
-        (1e18, b"1000000000000000000"),
-        (4.6e18, b"4600000000000000000"),
-        (4.7e18, b"4.7e+18"),
-        (9.3e18, b"9.3e+18"),
-        (1e21, b"1e+21"),
-        (1.5e300, b"1.5e+300"),
-        (5e-324, b"5e-324"),
-        (1.7976931348623157e308, b"1.7976931348623157e+308"),
-        (float("inf"), b"inf"),
-        (float("-inf"), b"-inf"),
-        (float("nan"), b"nan"),
-    ],
-)
-def test_a_double_is_written_as_redis_does(number: float, text: bytes) -> None:
-    assert format_float(number) == text
-
-
-@given(st.floats(allow_nan=False))
-def test_a_double_reads_back_as_it_was(number: float) -> None:
-    assert float(format_float(number)) == number
 
 
 replies = st.recursive(

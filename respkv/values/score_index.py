@@ -1,0 +1,359 @@
+"""The order of a large sorted set: members by score, then by their bytes, and what rank each has.
+
+    scores    [-inf 0.5 1]      [1 1 2.5]      ...      blocks of up to 512
+    members   [  c   a  b]      [f g  e ]      ...      beside them
+    last_scores, last_members    of each block: where to look
+    run_sizes                    how many members there are in each 64 blocks: where to count
+
+To find a place is to bisect over the blocks and then within one; to insert is to move half a block. A rank is the sum
+of the runs before, of the blocks before in the same run, and of what is before in the block.
+
+Scores are kept as the objects that they come as, so that whoever keeps them too shares them.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+BLOCK_MAX: Final = 512
+_BLOCK_MIN: Final = 96
+_RUN_BITS: Final = 6
+_RUN_BLOCKS: Final = 1 << _RUN_BITS
+
+
+def place_of(scores: list[Any], members: list[bytes], score: float, member: bytes) -> int:
+    """How many of the couples are before (`score`, `member`). O(log n)."""
+    low: i64 = 0
+    high: i64 = len(scores)
+    while low < high:
+        middle: i64 = (low + high) >> 1
+        here: float = scores[middle]
+        if here < score or (here == score and members[middle] < member):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def place_of_score(scores: list[Any], score: float, above: bool) -> int:
+    """How many of the scores, which ascend, are below `score`; or `above` it is not. O(log n)."""
+    low: i64 = 0
+    high: i64 = len(scores)
+    while low < high:
+        middle: i64 = (low + high) >> 1
+        here: float = scores[middle]
+        if here < score or (above and here == score):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def place_of_member(members: list[bytes], member: bytes, above: bool) -> int:
+    """How many of the members, which ascend, are before `member`; or not behind it. O(log n)."""
+    low: i64 = 0
+    high: i64 = len(members)
+    while low < high:
+        middle: i64 = (low + high) >> 1
+        here = members[middle]
+        if here < member or (above and here == member):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+class ScoreIndex:
+    """Couples of a score and a member in order, no member twice.
+
+    n = members, b = blocks, between n / 512 and n / 96 of them. Complexities leave the move of half a block out.
+    Invariants: no block is empty; `last_scores`, `last_members` and `run_sizes` are what they say.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.scores: list[list[Any]] = []
+        self.members: list[list[bytes]] = []
+        self.last_scores: list[Any] = []
+        self.last_members: list[bytes] = []
+        self.run_sizes: list[int] = []
+
+    def build(self, scores: list[Any], members: list[bytes]) -> None:
+        """Take over couples that are in order, in place of all there were. O(n)."""
+        size = len(members)
+        step = BLOCK_MAX * 3 // 4
+        self.size = size
+        self.scores = [scores[at : at + step] for at in range(0, size, step)]
+        self.members = [members[at : at + step] for at in range(0, size, step)]
+        self.last_scores = [block[-1] for block in self.scores]
+        self.last_members = [names[-1] for names in self.members]
+        run = step * _RUN_BLOCKS
+        self.run_sizes = [min(run, size - at) for at in range(0, size, run)]
+
+    def copy(self) -> "ScoreIndex":
+        """An index of the same couples that shares no list with this one. O(n)."""
+        other = ScoreIndex()
+        other.size = self.size
+        other.scores = [block.copy() for block in self.scores]
+        other.members = [block.copy() for block in self.members]
+        other.last_scores = self.last_scores.copy()
+        other.last_members = self.last_members.copy()
+        other.run_sizes = self.run_sizes.copy()
+        return other
+
+    # Changing
+
+    def add(self, score: Any, member: bytes) -> None:
+        """Insert a member that is not there. O(log n)."""
+        self.size += 1
+        number = place_of(self.last_scores, self.last_members, score, member)
+        if number == len(self.members):
+            self._append(score, member)
+            return
+        scores = self.scores[number]
+        members = self.members[number]
+        place = place_of(scores, members, score, member)
+        scores.insert(place, score)
+        members.insert(place, member)
+        self.run_sizes[number >> _RUN_BITS] += 1
+        if len(members) > BLOCK_MAX:
+            self._split(number)
+
+    def _append(self, score: Any, member: bytes) -> None:
+        number = len(self.members) - 1
+        if number >= 0 and len(self.members[number]) < BLOCK_MAX:
+            self.scores[number].append(score)
+            self.members[number].append(member)
+            self.last_scores[number] = score
+            self.last_members[number] = member
+            self.run_sizes[number >> _RUN_BITS] += 1
+        else:
+            # Those who come in order fill their blocks.
+            self._insert_block(number + 1, [score], [member])
+
+    def remove(self, score: float, member: bytes) -> bytes:
+        """Take out `member`, which is there with this score; the object that was kept. O(log n)."""
+        self.size -= 1
+        number = place_of(self.last_scores, self.last_members, score, member)
+        scores = self.scores[number]
+        members = self.members[number]
+        place = place_of(scores, members, score, member)
+        del scores[place]
+        kept = members.pop(place)
+        self._shrunk(number, 1)
+        return kept
+
+    def pop_first(self) -> tuple[bytes, Any]:
+        """Take out the first couple, which there is. O(1), and each few hundred times O(b / 64)."""
+        self.size -= 1
+        score = self.scores[0].pop(0)
+        member = self.members[0].pop(0)
+        self._shrunk(0, 1)
+        return member, score
+
+    def pop_last(self) -> tuple[bytes, Any]:
+        """Take out the last couple, which there is. O(1)."""
+        self.size -= 1
+        number = len(self.members) - 1
+        score = self.scores[number].pop()
+        member = self.members[number].pop()
+        self._shrunk(number, 1)
+        return member, score
+
+    def remove_ranks(self, start: int, stop: int) -> None:
+        """Take out all from rank `start` on and before `stop`, which are within the index. O(b + members removed)."""
+        left = stop - start
+        self.size -= left
+        number, place = self._seek(start)
+        while left > 0:
+            scores = self.scores[number]
+            members = self.members[number]
+            count = min(left, len(members) - place)
+            del scores[place : place + count]
+            del members[place : place + count]
+            left -= count
+            blocks = len(self.members)
+            self._shrunk(number, count)
+            if left and blocks == len(self.members):
+                number += 1
+                place = 0
+            elif left:
+                number, place = self._seek(start)
+
+    def _shrunk(self, number: int, count: int) -> None:
+        """Block `number` has lost `count` couples: keep the rest of the index true."""
+        members = self.members[number]
+        size = len(members)
+        self.run_sizes[number >> _RUN_BITS] -= count
+        if size == 0:
+            self._remove_block(number)
+            return
+        self.last_scores[number] = self.scores[number][-1]
+        self.last_members[number] = members[-1]
+        if size < _BLOCK_MIN and len(self.members) > 1:
+            left = number - 1 if number else 0
+            if len(self.members[left]) + len(self.members[left + 1]) <= BLOCK_MAX // 2:
+                self._join(left)
+
+    def _split(self, number: int) -> None:
+        half = BLOCK_MAX // 2
+        scores = self.scores[number]
+        members = self.members[number]
+        upper_scores = scores[half:]
+        upper_members = members[half:]
+        # New lists, which have no room to spare.
+        self.scores[number] = scores[:half]
+        self.members[number] = members[:half]
+        self.last_scores[number] = scores[half - 1]
+        self.last_members[number] = members[half - 1]
+        self.run_sizes[number >> _RUN_BITS] -= len(upper_members)
+        self._insert_block(number + 1, upper_scores, upper_members)
+
+    def _join(self, number: int) -> None:
+        """Put block `number + 1` into block `number`."""
+        scores = self.scores[number + 1]
+        members = self.members[number + 1]
+        size = len(members)
+        self.run_sizes[(number + 1) >> _RUN_BITS] -= size
+        self.run_sizes[number >> _RUN_BITS] += size
+        self.scores[number] += scores
+        self.members[number] += members
+        self.last_scores[number] = scores[-1]
+        self.last_members[number] = members[-1]
+        members.clear()
+        self._remove_block(number + 1)
+
+    def _insert_block(self, number: int, scores: list[Any], members: list[bytes]) -> None:
+        """O(b / 64)."""
+        self.scores.insert(number, scores)
+        self.members.insert(number, members)
+        self.last_scores.insert(number, scores[-1])
+        self.last_members.insert(number, members[-1])
+        run_sizes = self.run_sizes
+        run = number >> _RUN_BITS
+        if len(self.members) > len(run_sizes) << _RUN_BITS:
+            run_sizes.append(0)
+        run_sizes[run] += len(members)
+        # The last block of each full run behind it moves into the next one.
+        while run + 1 < len(run_sizes):
+            moved = len(self.members[(run + 1) << _RUN_BITS])
+            run_sizes[run] -= moved
+            run_sizes[run + 1] += moved
+            run += 1
+
+    def _remove_block(self, number: int) -> None:
+        """Drop a block that has become empty. O(b / 64)."""
+        run_sizes = self.run_sizes
+        run = number >> _RUN_BITS
+        while run + 1 < len(run_sizes):
+            moved = len(self.members[(run + 1) << _RUN_BITS])
+            run_sizes[run] += moved
+            run_sizes[run + 1] -= moved
+            run += 1
+        del self.scores[number]
+        del self.members[number]
+        del self.last_scores[number]
+        del self.last_members[number]
+        if len(self.members) <= (len(run_sizes) - 1) << _RUN_BITS:
+            run_sizes.pop()
+
+    # Ranks
+
+    def rank(self, score: float, member: bytes) -> int:
+        """How many couples are before (`score`, `member`). O(log n + b / 64)."""
+        number = place_of(self.last_scores, self.last_members, score, member)
+        if number == len(self.members):
+            return self.size
+        return self._size_before(number) + place_of(self.scores[number], self.members[number], score, member)
+
+    def rank_of_score(self, score: float, above: bool) -> int:
+        """How many couples have a score below `score`; or `above` it not. O(log n + b / 64)."""
+        number = place_of_score(self.last_scores, score, above)
+        if number == len(self.members):
+            return self.size
+        return self._size_before(number) + place_of_score(self.scores[number], score, above)
+
+    def rank_of_member(self, member: bytes, above: bool) -> int:
+        """Where all have one score: how many members are before `member`; or not behind it. O(log n + b / 64)."""
+        number = place_of_member(self.last_members, member, above)
+        if number == len(self.members):
+            return self.size
+        return self._size_before(number) + place_of_member(self.members[number], member, above)
+
+    def _size_before(self, number: int) -> int:
+        run = number >> _RUN_BITS
+        total: i64 = 0
+        at: i64 = 0
+        end: i64 = run
+        while at < end:
+            total += self.run_sizes[at]
+            at += 1
+        at = run << _RUN_BITS
+        end = number
+        while at < end:
+            total += len(self.members[at])
+            at += 1
+        return total
+
+    def _seek(self, rank: int) -> tuple[int, int]:
+        """The block in which the couple of `rank` is, and its place there. O(b / 64)."""
+        left: i64 = rank
+        run: i64 = 0
+        run_sizes = self.run_sizes
+        while left >= run_sizes[run]:
+            left -= run_sizes[run]
+            run += 1
+        number: i64 = run << _RUN_BITS
+        size: i64 = len(self.members[number])
+        while left >= size:
+            left -= size
+            number += 1
+            size = len(self.members[number])
+        return number, left
+
+    def at(self, rank: int) -> tuple[bytes, Any]:
+        """Member and score of `rank`, which is below the size. O(b / 64)."""
+        number, place = self._seek(rank)
+        return self.members[number][place], self.scores[number][place]
+
+    def members_between(self, start: int, stop: int) -> list[bytes]:
+        """The members from rank `start` on and before `stop`, both within the index. O(b / 64 + their number)."""
+        if start >= stop:
+            return []
+        number, place = self._seek(start)
+        count = stop - start
+        found = self.members[number][place : place + count]
+        while len(found) < count:
+            number += 1
+            found += self.members[number][: count - len(found)]
+        return found
+
+    def scores_between(self, start: int, stop: int) -> list[Any]:
+        """As `members_between`: their scores."""
+        if start >= stop:
+            return []
+        number, place = self._seek(start)
+        count = stop - start
+        found = self.scores[number][place : place + count]
+        while len(found) < count:
+            number += 1
+            found += self.scores[number][: count - len(found)]
+        return found
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant is broken. O(n)."""
+        couples = [
+            couple
+            for scores, members in zip(self.scores, self.members, strict=True)
+            for couple in zip(scores, members, strict=True)
+        ]
+        assert couples == sorted(couples), "couples out of order"
+        assert len(couples) == self.size, (len(couples), self.size)
+        assert all(self.members), "an empty block"
+        assert all(len(block) <= BLOCK_MAX for block in self.members), "a block that is too large"
+        assert self.last_scores == [block[-1] for block in self.scores], "a wrong last score"
+        assert self.last_members == [block[-1] for block in self.members], "a wrong last member"
+        runs = range(0, len(self.members), _RUN_BLOCKS)
+        sizes = [sum(map(len, self.members[at : at + _RUN_BLOCKS])) for at in runs]
+        assert self.run_sizes == sizes, (self.run_sizes, sizes)
