@@ -172,7 +172,8 @@ class _Reader:
             advance(stream, group, number)
             if not self.acknowledges:
                 group.deliver(number, consumer, now_ms, 1)
-        consumer.active_ms = now_ms
+        if not self.acknowledges:
+            consumer.active_ms = now_ms
         changed_aside(db, key, stream, group, bytes_before)
         if not self.acknowledges:
             db.propagate_as(claim_effect(key, group, consumer, ids, now_ms, 1))

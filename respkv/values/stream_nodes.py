@@ -5,8 +5,9 @@
     entry    = flags | ms | sequence | fields | field value ... | size       or, with the master's fields,
                flags | ms | sequence | value ... | size
 
-The master entry has the fields of the first entry, and its ID is what the IDs of all count from. Deleting an entry sets a
-flag; the node goes with its last live entry. `size` is the number of elements of the entry before it, for the way back.
+The master entry has the fields of the first entry, and its ID is what the IDs of all count from. Deleting an entry
+sets a flag; the node goes with its last live entry. `size` is the number of elements of the entry before it, for the
+way back.
 
 The node keeps the entries, `body`, apart from the master entry, so that counts change without moving anything. The
 youngest node of a stream grows; the others are plain bytes.

@@ -325,8 +325,10 @@ class Stream(Collection):
 
     def lag_of(self, group: Group) -> int:
         """How many entries `group` has yet to read; -1 if that cannot be told."""
-        if self.entries_added == 0:
+        if self.entries_added == 0 or self.length == 0:
             return 0
+        if group.last_id < self.first_id and self.max_deleted_id < self.first_id:
+            return self.length
         if group.entries_read != -1 and not self.has_gap_from(group.last_id):
             return self.entries_added - group.entries_read
         rank = self.rank_of(group.last_id)
