@@ -102,6 +102,20 @@ class Pairs:
         self.items = items
 
 
+class NamedReplies:
+    """A reply for each of several names, also for one name twice: an array of arrays of two in RESP2, or a map."""
+
+    def __init__(self, items: list[tuple[bytes, Reply]]) -> None:
+        self.items = items
+
+
+class Encoded:
+    """A whole reply that is the same in both protocols and in the form of the wire already, in pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+
 OK = Status(b"OK")
 PONG = Status(b"PONG")
 QUEUED = Status(b"QUEUED")

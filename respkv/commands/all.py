@@ -13,6 +13,10 @@ from respkv.commands import (
     sorted_set_pops,
     sorted_set_ranges,
     sorted_sets,
+    stream_groups,
+    stream_info,
+    stream_reads,
+    streams,
     strings,
     ttl,
 )
@@ -30,6 +34,10 @@ __all__ = [
     "sorted_set_pops",
     "sorted_set_ranges",
     "sorted_sets",
+    "stream_groups",
+    "stream_info",
+    "stream_reads",
+    "streams",
     "strings",
     "ttl",
 ]

@@ -1,9 +1,9 @@
 """A database and its doors, the only ways to its keys.
 
 Rule 1: whoever reads a key goes through `find` or `peek`, whoever changes one through `set`, `put`, `changed`,
-  `settle`, `remove`, `take`, `expire` or `persist`. What must happen on each access (expiry, hit and miss, the access
-  record, waiting for the disk) and on each change (dirty count, WATCH, who waits for the key, snapshot pre-image,
-  memory) happens there and nowhere else.
+  `changed_aside`, `settle`, `remove`, `take`, `expire` or `persist`. What must happen on each access (expiry, hit and
+  miss, the access record, waiting for the disk) and on each change (dirty count, WATCH, who waits for the key, snapshot
+  pre-image, memory) happens there and nowhere else.
 Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` after a read.
 Rule 3: `load` is for recovery alone: no effects, no counting.
 """
@@ -223,6 +223,24 @@ class Keyspace:
             return False
         self._drop(shard, key)
         return True
+
+    def changed_aside(self, key: bytes, payload_delta: int) -> None:
+        """As `changed`, where neither WATCH nor who waits for the key minds: who has read how much of a stream."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        alert = self.alert
+        if alert & UNSYNCED:
+            self.unsynced[key] = self.engine.batch
+        if alert & SNAPSHOT and shard.unsaved:
+            self.engine.preserver.preserve(shard)
+        if alert & ACCESS and key not in shard.accessed:
+            self.engine.access.begin(shard, key)
+        self.payload_bytes += payload_delta
+        self.engine.dirty += 1
+
+    def wake(self, key: bytes) -> None:
+        """Let those who wait for `key` look at it again."""
+        if self.alert & AWAITED and key in self.awaited:
+            self.engine.filled.append((self, key))
 
     def remove(self, key: bytes) -> bool:
         """Delete `key`; whether it was there (an expired one was not)."""

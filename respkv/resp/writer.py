@@ -23,7 +23,9 @@ from respkv.reply import (
     QUEUED,
     Attribute,
     BigNumber,
+    Encoded,
     Members,
+    NamedReplies,
     NoReply,
     NullArray,
     Pairs,
@@ -83,6 +85,10 @@ def _write_bytearray(out: list[bytes], text: bytearray) -> None:
     write_bulk(out, bytes(text))
 
 
+def _write_encoded(out: list[bytes], reply: Encoded) -> None:
+    out.extend(reply.pieces)
+
+
 def _write_nothing(out: list[bytes], reply: NoReply) -> None:
     pass
 
@@ -137,6 +143,14 @@ def _write_pairs2(out: list[bytes], pairs: Pairs) -> None:
     for first, second in pairs.items:
         write2(out, first)
         write2(out, second)
+
+
+def _write_named2(out: list[bytes], replies: NamedReplies) -> None:
+    out.append(b"*%d\r\n" % len(replies.items))
+    for name, reply in replies.items:
+        out.append(b"*2\r\n")
+        write_bulk(out, name)
+        write2(out, reply)
 
 
 def _write_push2(out: list[bytes], push: Push) -> None:
@@ -210,6 +224,13 @@ def _write_pairs3(out: list[bytes], pairs: Pairs) -> None:
         write3(out, second)
 
 
+def _write_named3(out: list[bytes], replies: NamedReplies) -> None:
+    out.append(b"%%%d\r\n" % len(replies.items))
+    for name, reply in replies.items:
+        write_bulk(out, name)
+        write3(out, reply)
+
+
 def _write_push3(out: list[bytes], push: Push) -> None:
     out.append(b">%d\r\n" % len(push.items))
     for item in push.items:
@@ -236,6 +257,7 @@ _shared: dict[type, Writer] = {
     int: _write_int,
     Status: _write_status,
     NoReply: _write_nothing,
+    Encoded: _write_encoded,
 }
 
 _writers2: dict[type, Writer] = {
@@ -249,6 +271,7 @@ _writers2: dict[type, Writer] = {
     set: _write_set2,
     Members: _write_members2,
     Pairs: _write_pairs2,
+    NamedReplies: _write_named2,
     Push: _write_push2,
     Verbatim: _write_verbatim2,
     BigNumber: _write_big_number2,
@@ -266,6 +289,7 @@ _writers3: dict[type, Writer] = {
     set: _write_set3,
     Members: _write_members3,
     Pairs: _write_pairs3,
+    NamedReplies: _write_named3,
     Push: _write_push3,
     Verbatim: _write_verbatim3,
     BigNumber: _write_big_number3,

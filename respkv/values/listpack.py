@@ -275,7 +275,7 @@ def unpack_untrusted(data: bytes) -> list[bytes]:
     elements: list[bytes] = []
     at = HEADER_BYTES
     while at < end:
-        following = _checked_after(data, at, end)
+        following = checked_after(data, at, end)
         elements.append(element_at(data, at))
         at = following
     if data[at] != 0xFF:
@@ -286,7 +286,8 @@ def unpack_untrusted(data: bytes) -> list[bytes]:
     return elements
 
 
-def _checked_after(data: bytes, at: int, end: int) -> int:
+def checked_after(data: bytes, at: int, end: int) -> int:
+    """As `after`, in what claims to be a listpack that ends at `end`. Raises ValueError, saying what is wrong."""
     first = data[at]
     header = 5 if first == 0xF0 else 2 if 0xE0 <= first < 0xF0 else 1
     if first > 0xF4 or at + header >= end:

@@ -1,0 +1,552 @@
+"""A node of a stream: up to some hundred entries behind one another, in the form in which Redis keeps them.
+
+    listpack = master entry | entry ...
+    master   = live entries | deleted entries | fields | field ... | 0
+    entry    = flags | ms | sequence | fields | field value ... | size       or, with the master's fields,
+               flags | ms | sequence | value ... | size
+
+The master entry has the fields of the first entry, and its ID is what the IDs of all count from. Deleting an entry
+sets a flag; the node goes with its last live entry. `size` is the number of elements of the entry before it, for the
+way back.
+
+The node keeps the entries, `body`, apart from the master entry, so that counts change without moving anything. The
+youngest node of a stream grows; the others are plain bytes.
+
+Source: the reference's DUMP of streams; tests compare them.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from respkv.values import listpack
+from respkv.values.collection import ELEMENT_BYTES
+from respkv.values.stream_ids import SEQUENCE_BITS, SEQUENCE_MAX, format_id, id_bytes
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+DELETED: Final = 1
+SAME_FIELDS: Final = 2
+
+NODE_BYTES: Final = 360
+"""A node without its body: the object, its numbers, its place in the lists of nodes."""
+
+_INT64_END: Final = 1 << 63
+_SMALL: Final[list[bytes]] = [bytes((number, 1)) for number in range(128)]
+_HEADS: Final[list[bytes]] = [bytes((0x80 | length,)) for length in range(64)]
+_BACKS: Final[list[bytes]] = [bytes((length + 1,)) for length in range(64)]
+_FLAGS: Final[list[bytes]] = _SMALL[:4]
+_BULKS: Final[list[bytes]] = [b"$%d\r\n" % length for length in range(256)]
+_DIGITS: Final[list[bytes]] = [b"-%d" % number for number in range(1024)]
+_ENTRY_HEADS: Final[list[bytes]] = [b"*2\r\n$%d\r\n" % length for length in range(48)]
+
+
+def encode_number(number: int) -> bytes:
+    """An integer of 64 bits as an element of a listpack."""
+    if 0 <= number <= 127:
+        return _SMALL[number]
+    if 0 <= number <= 4095:
+        return bytes((0xC0 | number >> 8, number & 0xFF, 2))
+    return listpack.encode(b"%d" % number)
+
+
+def encode_text(pieces: list[bytes], element: bytes) -> None:
+    """Append the bytes of `element` in a listpack to `pieces`."""
+    length = len(element)
+    if 0 < length < 64:
+        first = element[0]
+        # No digit and no minus in front: not to be stored as a number.
+        if first > 57 or first < 45:
+            pieces.append(_HEADS[length])
+            pieces.append(element)
+            pieces.append(_BACKS[length])
+            return
+    pieces.append(listpack.encode(element))
+
+
+def bulk(text: bytes) -> bytes:
+    """`text` as a bulk string of the protocol."""
+    return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+def _signed(difference: int) -> int:
+    difference &= SEQUENCE_MAX
+    return difference - (1 << SEQUENCE_BITS) if difference >= _INT64_END else difference
+
+
+def _number_at(data: bytes, at: int) -> int:
+    first = data[at]
+    if first < 128:
+        return first
+    return int(listpack.element_at(data, at))
+
+
+class Node:
+    """Entries from ID `first`, the master's, to `last`, deleted ones included; `count` of them are live.
+
+    Offsets are positions in `data()`. Entries come in ascending order of their IDs.
+    """
+
+    def __init__(self, first: int, fields: list[bytes]) -> None:
+        self.first = first
+        self.last = first
+        self.ms = first >> SEQUENCE_BITS
+        self.sequence = first & SEQUENCE_MAX
+        self.count = 0
+        self.deleted = 0
+        self.fields = fields
+        self.body = b""
+        # What the youngest node grows in; None once it is full.
+        self.growing: bytearray | None = None
+        # The listpack without the body and the two counts.
+        self.frame_bytes = len(self._master_rest()) + listpack.HEADER_BYTES + 1
+
+    def _master_rest(self) -> bytes:
+        pieces = [encode_number(len(self.fields))]
+        for field in self.fields:
+            encode_text(pieces, field)
+        pieces.append(_SMALL[0])
+        return b"".join(pieces)
+
+    def data(self) -> bytes:
+        """The entries' bytes. O(1), and O(bytes) of the youngest node."""
+        return self.body if self.growing is None else bytes(self.growing)
+
+    def body_bytes(self) -> int:
+        """The length of `data`. O(1)."""
+        return len(self.body) if self.growing is None else len(self.growing)
+
+    def listpack_bytes(self) -> int:
+        """The length of the node as a listpack. O(1)."""
+        counts = 4 if self.count < 128 and self.deleted < 128 else self._count_bytes()
+        return self.frame_bytes + counts + self.body_bytes()
+
+    def _count_bytes(self) -> int:
+        return len(encode_number(self.count)) + len(encode_number(self.deleted))
+
+    def to_listpack(self) -> bytes:
+        """The node as Redis has it. O(bytes)."""
+        body = self.data()
+        rest = b"%b%b%b" % (encode_number(self.count), encode_number(self.deleted), self._master_rest())
+        elements = self._element_count(body) + 4 + len(self.fields)
+        return b"%b%b%b%b\xff" % (
+            (listpack.HEADER_BYTES + len(rest) + len(body) + 1).to_bytes(4, "little"),
+            min(65535, elements).to_bytes(2, "little"),
+            rest,
+            body,
+        )
+
+    def _element_count(self, data: bytes) -> int:
+        total = 0
+        at = 0
+        while at < len(data):
+            total += self._elements_of(data, at) + 1
+            at = self.after(data, at)
+        return total
+
+    def _elements_of(self, data: bytes, at: int) -> int:
+        if data[at] & SAME_FIELDS:
+            return 3 + len(self.fields)
+        return 4 + 2 * _number_at(data, self._behind_id(data, at))
+
+    @staticmethod
+    def _behind_id(data: bytes, at: int) -> int:
+        return listpack.after(data, listpack.after(data, at + 2))
+
+    def copy(self) -> "Node":
+        """A node that shares nothing with this one that can change. O(bytes) of the youngest, else O(1)."""
+        copy = Node(self.first, self.fields)
+        copy.last = self.last
+        copy.count = self.count
+        copy.deleted = self.deleted
+        copy.body = self.body
+        if self.growing is not None:
+            copy.growing = bytearray(self.growing)
+        return copy
+
+    # Adding
+
+    def append(self, number: int, argv: list[bytes], at: int) -> int:
+        """Add the entry `number`, whose fields and values are `argv` from `at` on; the bytes that it took."""
+        ms = number >> SEQUENCE_BITS
+        sequence = number & SEQUENCE_MAX
+        fields = self.fields
+        size = len(fields)
+        same = len(argv) - at == size * 2
+        if same:
+            place = at
+            for field in fields:
+                if argv[place] != field:
+                    same = False
+                    break
+                place += 2
+        pieces = [_FLAGS[SAME_FIELDS if same else 0]]
+        elapsed = ms - self.ms
+        pieces.append(encode_number(elapsed if elapsed < _INT64_END else _signed(elapsed)))
+        difference = sequence - self.sequence
+        pieces.append(_SMALL[difference] if 0 <= difference <= 127 else encode_number(_signed(difference)))
+        if same:
+            for place in range(at + 1, len(argv), 2):
+                encode_text(pieces, argv[place])
+            pieces.append(encode_number(size + 3))
+        else:
+            size = (len(argv) - at) // 2
+            pieces.append(encode_number(size))
+            for place in range(at, len(argv)):
+                encode_text(pieces, argv[place])
+            pieces.append(encode_number(2 * size + 4))
+        entry = b"".join(pieces)
+        growing = self.growing
+        if growing is None:
+            growing = self.growing = bytearray(self.body)
+            self.body = b""
+        growing += entry
+        self.last = number
+        self.count += 1
+        return len(entry)
+
+    def seal(self) -> None:
+        """Take back what was reserved for growing."""
+        if self.growing is not None:
+            self.body = bytes(self.growing)
+            self.growing = None
+
+    # Walking
+
+    def after(self, data: bytes, at: int) -> int:
+        """The offset behind the entry at `at`. O(fields)."""
+        position = self._behind_id(data, at)
+        if data[at] & SAME_FIELDS:
+            values = len(self.fields)
+        else:
+            values = 2 * _number_at(data, position)
+            position = listpack.after(data, position)
+        for _ in range(values + 1):
+            position = listpack.after(data, position)
+        return position
+
+    @staticmethod
+    def before(data: bytes, at: int) -> int:
+        """The offset of the entry that ends at `at`. O(fields)."""
+        at = _element_before(data, at)
+        for _ in range(_number_at(data, at)):
+            at = _element_before(data, at)
+        return at
+
+    def id_at(self, data: bytes, at: int) -> int:
+        """The ID of the entry at `at`."""
+        position = at + 2
+        elapsed = _number_at(data, position)
+        difference = _number_at(data, listpack.after(data, position))
+        return (self.ms + elapsed & SEQUENCE_MAX) << SEQUENCE_BITS | self.sequence + difference & SEQUENCE_MAX
+
+    def find(self, data: bytes, number: int) -> int:
+        """The offset of the live entry `number`, or -1. O(entries)."""
+        at = 0
+        while at < len(data):
+            here = self.id_at(data, at)
+            if here >= number:
+                return at if here == number and not data[at] & DELETED else -1
+            at = self.after(data, at)
+        return -1
+
+    def edge(self, *, last: bool) -> int:
+        """The ID of the first or last live entry. O(deleted entries before it)."""
+        data = self.data()
+        if last:
+            at = self.before(data, len(data))
+            while data[at] & DELETED:
+                at = self.before(data, at)
+        else:
+            at = 0
+            while data[at] & DELETED:
+                at = self.after(data, at)
+        return self.id_at(data, at)
+
+    # Reading
+
+    def read(self, low: int, high: int, most: int, wires: list[bytes], ids: list[int] | None) -> int:
+        """Append the live entries from ID `low` to `high`, at most `most` of them, to `wires`; how many they were.
+
+        They come in one piece, as elements of an array in either protocol. Their IDs go into `ids`. O(entries).
+        """
+        data = self.data()
+        end: i64 = len(data)
+        is_whole = low <= self.first and self.last <= high
+        # What goes before the header of each value: the end of what is before it, and its field.
+        leads: list[bytes] = []
+        for field in self.fields:
+            leads.append(b"\r\n" + bulk(field))  # noqa: PERF401  - compiled, a loop is as fast
+        if leads:
+            leads[0] = b"\r\n*%d\r\n%b" % (2 * len(leads), bulk(self.fields[0]))
+        pieces: list[bytes] = []
+        taken = 0
+        last_ms = -1
+        ms_text = b""
+        at: i64 = 0
+        while at < end and taken < most:
+            flags: i64 = data[at]
+            position: i64 = at + 2
+            first: i64 = data[position]
+            if first < 128:
+                ms = self.ms + first
+                position += 2
+            else:
+                ms = self.ms + _number_at(data, position) & SEQUENCE_MAX
+                position = listpack.after(data, position)
+            first = data[position]
+            if first < 128:
+                sequence = self.sequence + first
+                position += 2
+            else:
+                sequence = self.sequence + _number_at(data, position) & SEQUENCE_MAX
+                position = listpack.after(data, position)
+            if not is_whole:
+                number = ms << SEQUENCE_BITS | sequence
+                if number > high:
+                    break
+                if number < low:
+                    at = self.after(data, at)
+                    continue
+            if flags & DELETED:
+                at = self.after(data, at)
+                continue
+            if ids is not None:
+                ids.append(ms << SEQUENCE_BITS | sequence)
+            taken += 1
+            if ms != last_ms:
+                ms_text = b"%d" % ms
+                last_ms = ms
+            text = ms_text + (_DIGITS[sequence] if sequence < 1024 else b"-%d" % sequence)
+            pieces.append(_ENTRY_HEADS[len(text)])
+            pieces.append(text)
+            if flags & SAME_FIELDS:
+                for lead in leads:
+                    pieces.append(lead)
+                    position = _append_bulk(data, position, pieces)
+            else:
+                count = 2 * _number_at(data, position)
+                position = listpack.after(data, position)
+                pieces.append(b"\r\n*%d" % count)
+                for _ in range(count):
+                    pieces.append(b"\r\n")
+                    position = _append_bulk(data, position, pieces)
+            pieces.append(b"\r\n")
+            at = listpack.after(data, position)
+        if taken:
+            wires.append(b"".join(pieces))
+        return taken
+
+    def read_back(self, low: int, high: int, most: int, wires: list[bytes]) -> int:
+        """As `read`, from the last entry to the first. O(entries from `low` on)."""
+        data = self.data()
+        at = len(data)
+        taken = 0
+        while at > 0 and taken < most:
+            end = at
+            at = self.before(data, end)
+            number = self.id_at(data, at)
+            if number < low:
+                break
+            if number <= high and not data[at] & DELETED:
+                wires.append(self.wire_at(data, at))
+                taken += 1
+        return taken
+
+    def wire_at(self, data: bytes, at: int) -> bytes:
+        """The entry at `at` as a reply, in either protocol."""
+        pairs = self.pairs_at(data, at)
+        number = bulk(format_id(self.id_at(data, at)))
+        return b"*2\r\n%b*%d\r\n%b" % (number, len(pairs), b"".join([bulk(element) for element in pairs]))
+
+    def pairs_at(self, data: bytes, at: int) -> list[bytes]:
+        """The fields and values, in turn, of the entry at `at`."""
+        position = self._behind_id(data, at)
+        pairs: list[bytes] = []
+        if data[at] & SAME_FIELDS:
+            for field in self.fields:
+                pairs.append(field)
+                pairs.append(listpack.element_at(data, position))
+                position = listpack.after(data, position)
+        else:
+            count = 2 * _number_at(data, position)
+            position = listpack.after(data, position)
+            for _ in range(count):
+                pairs.append(listpack.element_at(data, position))
+                position = listpack.after(data, position)
+        return pairs
+
+    def entries(self) -> list[tuple[int, list[bytes]]]:
+        """All live entries: ID, and fields and values in turn. O(bytes)."""
+        data = self.data()
+        found: list[tuple[int, list[bytes]]] = []
+        at = 0
+        while at < len(data):
+            if not data[at] & DELETED:
+                found.append((self.id_at(data, at), self.pairs_at(data, at)))
+            at = self.after(data, at)
+        return found
+
+    # Deleting
+
+    def delete_at(self, at: int) -> None:
+        """Flag the live entry at `at`. O(bytes), and O(1) in the youngest node."""
+        if self.growing is not None:
+            self.growing[at] |= DELETED
+        else:
+            body = self.body
+            self.body = b"%b%b%b" % (body[:at], _SMALL[body[at] | DELETED][:1], body[at + 1 :])
+        self.count -= 1
+        self.deleted += 1
+
+    def delete_first(self, most: int, below: int) -> int:
+        """Flag the first `most` live entries whose IDs are less than `below`; how many they were. O(bytes)."""
+        data = bytearray(self.data())
+        fixed = bytes(data)
+        gone = 0
+        at = 0
+        while at < len(fixed) and gone < most and self.id_at(fixed, at) < below:
+            if not fixed[at] & DELETED:
+                data[at] |= DELETED
+                gone += 1
+            at = self.after(fixed, at)
+        if self.growing is not None:
+            self.growing = data
+        else:
+            self.body = bytes(data)
+        self.count -= gone
+        self.deleted += gone
+        return gone
+
+    def key(self) -> bytes:
+        """The node's key in Redis's tree of nodes."""
+        return id_bytes(self.first)
+
+
+def load_node(first: int, data: bytes) -> Node:
+    """The node that claims to be listpack `data`, with the master ID `first`; all of it is looked at. O(bytes).
+
+    It may have no live entry. Raises ValueError, saying what is wrong.
+    """
+    size = len(data)
+    if size < listpack.HEADER_BYTES + 1 or int.from_bytes(data[:4], "little") != size or data[size - 1] != 0xFF:
+        raise ValueError("a listpack of another size than it says")
+    end = size - 1
+    walk = _Walk(data, end)
+    count = walk.number()
+    deleted = walk.number()
+    field_count = walk.number()
+    if count < 0 or deleted < 0 or not 0 < field_count <= size:
+        raise ValueError("a stream node with impossible counts")
+    node = Node(first, [walk.element() for _ in range(field_count)])
+    if walk.number() != 0:
+        raise ValueError("a stream node whose fields do not end")
+    start = walk.at
+    live = flagged = 0
+    previous = -1
+    while walk.at < end:
+        at = walk.at
+        elements = walk.elements
+        flags = walk.number()
+        if not 0 <= flags <= DELETED | SAME_FIELDS:
+            raise ValueError("a stream entry with unknown flags")
+        walk.number()
+        walk.number()
+        if flags & SAME_FIELDS:
+            walk.skip(field_count)
+        else:
+            pairs = walk.number()
+            if not 0 <= pairs <= size:
+                raise ValueError("a stream entry with an impossible number of fields")
+            walk.skip(2 * pairs)
+        if walk.number() != walk.elements - elements - 1:
+            raise ValueError("a stream entry of another size than it says")
+        number = node.id_at(data, at)
+        if number <= previous or number < first:
+            raise ValueError("stream entries out of order")
+        previous = number
+        if flags & DELETED:
+            flagged += 1
+        else:
+            live += 1
+    if live != count or flagged != deleted:
+        raise ValueError("a stream node with another number of entries than it says")
+    announced = data[4] | data[5] << 8
+    if announced not in (65535, walk.elements):
+        raise ValueError("a listpack with another number of elements than it says")
+    node.body = data[start:end]
+    node.last = max(previous, first)
+    node.count = live
+    node.deleted = flagged
+    return node
+
+
+class _Walk:
+    """Goes through a listpack of unknown origin, element by element. Its methods raise ValueError."""
+
+    def __init__(self, data: bytes, end: int) -> None:
+        self.data = data
+        self.end = end
+        self.at = listpack.HEADER_BYTES
+        self.elements = 0
+
+    def skip(self, count: int) -> None:
+        """Go on behind `count` elements."""
+        data = self.data
+        at = self.at
+        for _ in range(count):
+            if at >= self.end:
+                raise ValueError("a stream node that ends too early")
+            first = data[at]
+            # The two forms that nearly all elements have.
+            if first < 128 and data[at + 1] == 1:
+                at += 2
+            elif 0x80 <= first < 0xC0 and at + first - 126 <= self.end and data[at + first - 127] == first - 127:
+                at += first - 126
+            else:
+                at = listpack.checked_after(data, at, self.end)
+        self.at = at
+        self.elements += count
+
+    def number(self) -> int:
+        """The next element, which must be an integer."""
+        at = self.at
+        self.skip(1)
+        first = self.data[at]
+        if first < 128:
+            return first
+        if 0xC0 <= first < 0xE0 or 0xF1 <= first <= 0xF4:
+            return int(listpack.element_at(self.data, at))
+        raise ValueError("no number where a stream node has one")
+
+    def element(self) -> bytes:
+        """The next element."""
+        at = self.at
+        self.skip(1)
+        return listpack.element_at(self.data, at)
+
+
+def body_bytes_of(size: int) -> int:
+    """Resident bytes of a body of `size` bytes."""
+    return size + ELEMENT_BYTES
+
+
+def _element_before(data: bytes, at: int) -> int:
+    """The offset of the element that ends at `at`."""
+    return listpack.before(data, at)
+
+
+def _append_bulk(data: bytes, at: "i64", pieces: list[bytes]) -> "i64":
+    """Append the element at `at` as a bulk string without its last line end; the offset behind it."""
+    first: i64 = data[at]
+    if 0x80 <= first < 0xC0:
+        size: i64 = first & 63
+        end: i64 = at + 1 + size
+        pieces.append(_BULKS[size])
+        pieces.append(data[at + 1 : end])
+        return end + 1
+    element = listpack.element_at(data, at)
+    length = len(element)
+    pieces.append(_BULKS[length] if length < 256 else b"$%d\r\n" % length)
+    pieces.append(element)
+    following: i64 = listpack.after(data, at)
+    return following
