@@ -51,7 +51,7 @@ COMMANDS_HEAD = """\
 Every command that respkv has, with the options, replies and error texts of Redis 7.4. *Since* is the version of
 Redis that first had the command, *n* what the cost column says it is.
 
-Not there yet: hashes, sets, sorted sets, streams, HyperLogLogs, bitmaps and geo; SORT, DUMP, RESTORE and
+Not there yet: lists, hashes, sets, sorted sets, streams, HyperLogLogs, bitmaps and geo; SORT, DUMP, RESTORE and
 MIGRATE; publish/subscribe with CLIENT TRACKING and MONITOR; scripts and functions; ACL (there is one user,
 `default`, with the password `requirepass`); replication and cluster; TLS. A command that is not in the tables below
 is answered with `ERR unknown command`, or `ERR unknown subcommand`.
@@ -62,7 +62,14 @@ from Redis on purpose. `COMMAND DOCS` and `COMMAND INFO` say the same as these t
 
 GROUP_TITLES = {
     "string": "Strings",
+    "bitmap": "Bits in strings",
+    "hyperloglog": "HyperLogLogs",
     "list": "Lists",
+    "hash": "Hashes",
+    "set": "Sets",
+    "sorted-set": "Sorted sets",
+    "geo": "Geo",
+    "stream": "Streams",
     "generic": "Keys of any type",
     "transactions": "Transactions",
     "connection": "Connections",
@@ -80,6 +87,8 @@ def commands_page() -> str:
             groups[spec.group].append(spec)
     parts = [COMMANDS_HEAD]
     for group, specs in groups.items():
+        if not specs:
+            continue
         table = ["| Command | Since | Cost | What it does |", "|---|---|---|---|"]
         table += [_command_row(spec) for spec in sorted(specs, key=lambda spec: spec.name)]
         parts.append(f"## {GROUP_TITLES[group]}\n\n" + "\n".join(table) + "\n")

@@ -1,5 +1,5 @@
 """Importing this module declares all commands on data."""
 
-from respkv.commands import blocking_lists, databases, keys, lists, objects, strings, ttl
+from respkv.commands import bitfield, bitmaps, blocking_lists, databases, keys, lists, objects, strings, ttl
 
-__all__ = ["blocking_lists", "databases", "keys", "lists", "objects", "strings", "ttl"]
+__all__ = ["bitfield", "bitmaps", "blocking_lists", "databases", "keys", "lists", "objects", "strings", "ttl"]

@@ -209,6 +209,12 @@ class Keyspace:
         self.payload_bytes += payload_delta
         self.engine.dirty += 1
 
+    def recast(self, key: bytes, value: Value) -> None:
+        """Give `key`, which exists, what it holds in another form, which is no change to anybody."""
+        values = self.shards[hash(key) & SHARD_MASK].values
+        self.payload_bytes += payload_of(value) - payload_of(values[key])
+        values[key] = value
+
     def settle(self, key: bytes, value: Collection, bytes_before: int) -> bool:
         """The collection of `key`, got from `edit`, was changed in place: as `changed`, and an empty one is deleted.
 
