@@ -3,6 +3,10 @@
     python -m compat.capture_commands --port 6379 > tests/reference/commands-7.0.jsonl
 
 The tests compare our declarations with these facts. Prose (summaries, notes, complexity) is left out.
+
+    python -m compat.capture_commands --port 6379 --names > docs/reference/redis-8.2.tsv
+
+writes the names alone, each with its first version and its group: what docs/commands.md goes by.
 """
 
 import argparse
@@ -61,8 +65,9 @@ def commands(info: list[Any], docs: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "legacy_keys": [first, last, step],
             "acl": sorted(categories),
             "keys": [{part: spec[part] for part in spec if part != "notes"} for spec in key_specs],
-            "since": about["since"],
-            "group": about["group"],
+            # Of commands of modules nothing is told.
+            "since": about.get("since", ""),
+            "group": about.get("group", ""),
             "arguments": [argument(one) for one in about.get("arguments", [])],
         }
         yield from commands(subcommands, about.get("subcommands", {}))
@@ -73,10 +78,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=6379)
+    options.add_argument("--names", action="store_true", help="names, first versions and groups alone, as TSV")
     given = options.parse_args()
     address = (given.host, given.port)
     facts = commands(ask(address, "COMMAND"), ask(address, "COMMAND", "DOCS"))
     for one in sorted(facts, key=lambda fact: str(fact["name"])):
+        if given.names:
+            print(one["name"].lower(), one["since"], one["group"], sep="\t")
+            continue
         json.dump(one, sys.stdout, separators=(",", ":"))
         sys.stdout.write("\n")
 

@@ -3,6 +3,7 @@
 Tests compare the committed pages with what this writes.
 """
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import respkv.commands.all
@@ -51,10 +52,8 @@ COMMANDS_HEAD = """\
 Every command that respkv has, with the options, replies and error texts of Redis 7.4. *Since* is the version of
 Redis that first had the command, *n* what the cost column says it is.
 
-Not there yet: hashes, sets, sorted sets, streams, HyperLogLogs, bitmaps and geo; SORT, DUMP, RESTORE and
-MIGRATE; publish/subscribe with CLIENT TRACKING and MONITOR; scripts and functions; ACL (there is one user,
-`default`, with the password `requirepass`); replication and cluster; TLS. A command that is not in the tables below
-is answered with `ERR unknown command`, or `ERR unknown subcommand`.
+A command that is not in the tables of the first part is answered with `ERR unknown command`, or `ERR unknown
+subcommand`; the [second part](#not-there) names each that Redis 8.2 or Valkey 9.1 has, and says why it is missing.
 
 [tour.md](tour.md) tells how to add a command, [ADR 0011](adr/0011-what-differs-from-redis-on-purpose.md) what differs
 from Redis on purpose. `COMMAND DOCS` and `COMMAND INFO` say the same as these tables, and more, to programs.
@@ -62,7 +61,14 @@ from Redis on purpose. `COMMAND DOCS` and `COMMAND INFO` say the same as these t
 
 GROUP_TITLES = {
     "string": "Strings",
+    "bitmap": "Bits in strings",
+    "hyperloglog": "HyperLogLogs",
     "list": "Lists",
+    "hash": "Hashes",
+    "set": "Sets",
+    "sorted-set": "Sorted sets",
+    "geo": "Geo",
+    "stream": "Streams",
     "generic": "Keys of any type",
     "transactions": "Transactions",
     "connection": "Connections",
@@ -71,7 +77,94 @@ GROUP_TITLES = {
 """Group of a declaration -> its heading, in the order of the page."""
 
 
-def commands_page() -> str:
+MISSING_HEAD = """\
+# Not there
+
+Commands of Redis 8.2 and Valkey 9.1 that respkv does not have, by the reason. *Since* is the version that first had
+the command, of Redis where both have it.
+"""
+
+REASONS = (
+    (
+        "Messages and tracking",
+        "Publish/subscribe, what else sends to clients unasked, and client-side caching are to come.",
+        ("*subscribe", "publish", "spublish", "pubsub", "pubsub|*", "monitor", "client|tracking"),
+    ),
+    ("Scripts and functions", "To come.", ("eval*", "fcall*", "script", "script|*", "function", "function|*")),
+    (
+        "Access control",
+        "To come. There is one user, `default`, with the password `requirepass`.",
+        ("acl", "acl|*"),
+    ),
+    (
+        "Replication",
+        "A respkv server stands alone; what keeps its data is the log.",
+        ("failover", "psync", "replconf", "sync", "client|import-source"),
+    ),
+    (
+        "Cluster",
+        "There is no cluster mode: one server has all keys.",
+        ("asking", "cluster", "cluster|*", "clusterscan", "migrate", "readonly", "readwrite", "restore-asking"),
+    ),
+    (
+        "Modules",
+        "Modules are libraries for the process of Redis itself. The commands of vector sets are such a module's.",
+        ("module|*", "v*"),
+    ),
+    (
+        "Newer than Redis 7.4",
+        "respkv follows Redis 7.4, and has from later versions the commands on fields of hashes and the operations of"
+        " BITOP.",
+        ("client|capa", "commandlog", "commandlog|*", "delifeq", "msetex", "xackdel", "xdelex"),
+    ),
+    (
+        "Types of data",
+        "To come.",
+        (*("[bh]*", "l*", "r*", "s*", "z*", "x*", "p*", "geo*", "dump"),),
+    ),
+)
+"""Heading, why they are missing, and patterns of names: the first that fits a command tells why."""
+
+REFERENCES = {"Redis 8.2": "redis-8.2.tsv", "Valkey 9.1": "valkey-9.1.tsv"}
+"""Server -> the file in docs/reference/ that names its commands: compat/capture_commands.py writes it."""
+
+
+def references(docs: Path) -> dict[str, dict[str, str]]:
+    """Server -> each of its commands and the version since when it has it."""
+    servers: dict[str, dict[str, str]] = {}
+    for server, file in REFERENCES.items():
+        lines = (docs / "reference" / file).read_text(encoding="utf-8").splitlines()
+        rows = [line.split("\t") for line in lines]
+        servers[server] = {name: since for name, since, _group in rows}
+    return servers
+
+
+def reason_of(name: str) -> str:
+    """The heading under which the missing command `name` stands. Raises LookupError if nobody gave a reason."""
+    for title, _why, patterns in REASONS:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            return title
+    raise LookupError(f"{name}: respkv does not have it, and REASONS does not say why")
+
+
+def missing_part(docs: Path) -> str:
+    """The second part of docs/commands.md."""
+    servers = references(docs)
+    known = {spec.name.decode() for spec in every_spec()}
+    rows: dict[str, list[str]] = {title: [] for title, _why, _patterns in REASONS}
+    for name in sorted(set().union(*servers.values()) - known):
+        since = next(names[name] for names in servers.values() if name in names)
+        marks = ("yes" if name in names else "" for names in servers.values())
+        rows[reason_of(name)].append(f"| {name.upper().replace('|', ' ')} | {since} | {' | '.join(marks)} |")
+    parts = [MISSING_HEAD]
+    for title, why, _patterns in REASONS:
+        if rows[title]:
+            table = [f"| Command | Since | {' | '.join(servers)} |", "|---|---|" + "---|" * len(servers), *rows[title]]
+            parts.append(f"## {title}\n\n{why}\n\n" + "\n".join(table) + "\n")
+    return "\n".join(parts)
+
+
+def commands_page(docs: Path) -> str:
     """docs/commands.md."""
     groups: dict[str, list[Spec]] = {group: [] for group in GROUP_TITLES}
     for spec in every_spec():
@@ -80,9 +173,12 @@ def commands_page() -> str:
             groups[spec.group].append(spec)
     parts = [COMMANDS_HEAD]
     for group, specs in groups.items():
+        if not specs:
+            continue
         table = ["| Command | Since | Cost | What it does |", "|---|---|---|---|"]
         table += [_command_row(spec) for spec in sorted(specs, key=lambda spec: spec.name)]
         parts.append(f"## {GROUP_TITLES[group]}\n\n" + "\n".join(table) + "\n")
+    parts.append(missing_part(docs))
     return "\n".join(parts)
 
 
@@ -91,7 +187,7 @@ def _command_row(spec: Spec) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def config_page() -> str:
+def config_page(docs: Path) -> str:
     """docs/config.md."""
     parts = [HEAD]
     accepted = False
@@ -117,7 +213,7 @@ def _cells(row: Row) -> str:
 
 
 PAGES = {"commands.md": commands_page, "config.md": config_page}
-"""File name in docs/ -> what writes it."""
+"""File name in docs/ -> what writes it, given that folder."""
 
 
 def main() -> None:
@@ -125,7 +221,7 @@ def main() -> None:
     folder = Path(__file__).resolve().parent.parent / "docs"
     folder.mkdir(exist_ok=True)
     for name, page in PAGES.items():
-        (folder / name).write_text(page(), encoding="utf-8")
+        (folder / name).write_text(page(folder), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,12 @@ ARGUMENTS: dict[str, st.SearchStrategy[bytes]] = {
         "milliseconds": "100000 1000000 0 -1 x 9223372036854775807 9223372036854770000",
         "unix-time": "9999999999 33177117420 1 0 -1 x 9223372036854775807 9223372036854775",
         "unix-time-ms": "9999999999999 33177117420000 1 0 -1 x 9223372036854775807",
+        "bit-offset": "0 1 7 8 13 100 2000 -1 4294967296 x",
+        "bit": "0 1 0 1 2 x",
+        "bit-operation": "AND OR XOR NOT and xor NAND",
+        "bit-encoding": "u8 i8 u1 i1 i64 u63 i5 u13 u64 i65 u0 x8",
+        "bit-place": "0 1 7 #0 #1 #3 100 -1 #x 4294967296 #600000000",
+        "overflow": "WRAP SAT FAIL wrap nosuch",
         "db": "0 1 0 1 15 16 -1 x",
         "pattern": 'k* * k[1-2] k[^1] ?1 \\* [ "" *4 k[2-1]',
         "count": "1000 1000 0 -1 x",
@@ -98,6 +104,20 @@ GRAMMARS: dict[str, str] = {
         DECRBY key int
         INCRBYFLOAT key float
         LCS key key [ LEN | IDX ] [ MINMATCHLEN int ] [ WITHMATCHLEN ]
+    """,
+    "bitmaps": """
+        SETBIT key bit-offset bit
+        SETBIT key bit-offset bit
+        GETBIT key bit-offset
+        BITCOUNT key
+        BITCOUNT key index index [ BYTE | BIT ]
+        BITPOS key bit
+        BITPOS key bit index
+        BITPOS key bit index index [ BYTE | BIT ]
+        BITOP bit-operation key { key }
+        BITFIELD key { OVERFLOW overflow | GET bit-encoding bit-place | SET bit-encoding bit-place int }
+        BITFIELD key { OVERFLOW overflow | INCRBY bit-encoding bit-place int | GET bit-encoding bit-place }
+        BITFIELD_RO key { GET bit-encoding bit-place }
     """,
     "keys": """
         DEL { key }

@@ -13,6 +13,10 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             r"^OBJECT > (?i:OBJECT ENCODING) n$|(?i:OBJECT ENCODING) \S+\n +redis[^\n]*embstr\n +respkv: \$ int$",
             "after INCRBYFLOAT with a whole result Redis says embstr until the key is written again; respkv says int",
         ),
+        (
+            r"@\w (?i:BITCOUNT|BITPOS) [^\n]*\n +redis-server 7\.0: (?::-?\d|-WRONGTYPE)[^\n]*\n +respkv: -ERR",
+            "newer ones look at the range first, 7.0 at the key",
+        ),
         (r'@\w SCAN ""\n', "7.4 refuses an empty cursor, which 7.0 takes for 0"),
         (r"> CONFIG GET appendfsync", "respkv syncs always by default"),
         (

@@ -1,6 +1,8 @@
 """Importing this module declares all commands on data."""
 
 from respkv.commands import (
+    bitfield,
+    bitmaps,
     blocking_lists,
     databases,
     geo,
@@ -22,6 +24,8 @@ from respkv.commands import (
 )
 
 __all__ = [
+    "bitfield",
+    "bitmaps",
     "blocking_lists",
     "databases",
     "geo",

@@ -6,6 +6,7 @@ Times to live are in `ttl.py`, OBJECT in `objects.py`, whole databases in `datab
 import re
 
 from respkv.commands.args import INT64_MAX, INT64_MIN, Args, parse_int
+from respkv.commands.events import GENERIC, NEW
 from respkv.commands.flags import DENYOOM, FAST, READONLY, TIMED, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
@@ -38,6 +39,7 @@ def del_(db: Keyspace, argv: list[bytes]) -> Reply:
     removed = 0
     for at in range(1, len(argv)):
         if db.remove(argv[at]):
+            db.notify(GENERIC, b"del", argv[at])
             removed += 1
     return removed
 
@@ -104,8 +106,7 @@ def rename(db: Keyspace, argv: list[bytes]) -> Reply:
     if value is None:
         raise NoSuchKey
     if key != new_key:
-        _place(db, key, db, new_key, value)
-        db.take(key)
+        _rename(db, key, new_key, value)
     return OK
 
 
@@ -118,9 +119,15 @@ def renamenx(db: Keyspace, argv: list[bytes]) -> Reply:
         raise NoSuchKey
     if key == new_key or db.edit(new_key) is not None:
         return 0
+    _rename(db, key, new_key, value)
+    return 1
+
+
+def _rename(db: Keyspace, key: bytes, new_key: bytes, value: object) -> None:
     _place(db, key, db, new_key, value)
     db.take(key)
-    return 1
+    db.notify(GENERIC, b"rename_from", key)
+    db.notify(GENERIC, b"rename_to", new_key)
 
 
 @command("MOVE key db:int", WRITE | FAST, keys="RW ACCESS UPDATE", since="1.0.0", cost="O(1)")
@@ -135,6 +142,8 @@ def move(db: Keyspace, argv: list[bytes]) -> Reply:
         return 0
     _place(db, key, target, key, value)
     db.take(key)
+    db.notify(GENERIC, b"move_from", key)
+    target.notify(GENERIC, b"move_to", key)
     return 1
 
 
@@ -164,6 +173,7 @@ def copy(db: Keyspace, argv: list[bytes]) -> Reply:
     if value is None or (target.edit(destination) is not None and not replace):
         return 0
     _place(db, source, target, destination, copy_of(value))
+    target.notify(GENERIC, b"copy_to", destination)
     return 1
 
 
@@ -179,6 +189,9 @@ def _database(db: Keyspace, number: bytes) -> Keyspace:
 
 def _place(db: Keyspace, key: bytes, target: Keyspace, new_key: bytes, value: object) -> None:
     """Let `new_key` of `target` hold `value` and expire when `key` of `db` does."""
+    if target.peek(new_key) is not None:
+        # In the reference what is overwritten is deleted first.
+        target.notify(NEW, b"new", new_key)
     at_ms = db.expiry_of(key)
     if at_ms >= 0:
         target.set_until(new_key, value, at_ms)

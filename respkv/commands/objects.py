@@ -47,14 +47,14 @@ def encoding_of(value: object) -> bytes:
 )
 def encoding(db: Keyspace, argv: list[bytes]) -> Reply:
     """The name of the representation of a value, or nil."""
-    value = db.look(argv[2])
+    value = db.examine(argv[2])
     return None if value is None else encoding_of(value)
 
 
 @command("OBJECT REFCOUNT key", READONLY, keys="RO", since="2.2.3", cost="O(1)", tips="nondeterministic_output")
 def refcount(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many share a value, by the reference's rules, or nil."""
-    value = db.look(argv[2])
+    value = db.examine(argv[2])
     if value is None:
         return None
     if db.engine.access.kind == NOTHING and encoding_of(value) == b"int" and 0 <= int(value) < SHARED_INTEGERS:
@@ -68,7 +68,7 @@ def idletime(db: Keyspace, argv: list[bytes]) -> Reply:
 
     Without an LRU policy, uses are noted only from the first time that somebody asks.
     """
-    if db.look(argv[2]) is None:
+    if db.examine(argv[2]) is None:
         return None
     if db.engine.access.kind == LFU:
         raise ReplyError(b"ERR An LFU maxmemory policy is selected, idle time not tracked. " + _SWITCHING)
@@ -80,7 +80,7 @@ def idletime(db: Keyspace, argv: list[bytes]) -> Reply:
 @command("OBJECT FREQ key", READONLY, keys="RO", since="4.0.0", cost="O(1)", tips="nondeterministic_output")
 def freq(db: Keyspace, argv: list[bytes]) -> Reply:
     """The logarithmic counter of a key's uses under an LFU policy, or nil."""
-    if db.look(argv[2]) is None:
+    if db.examine(argv[2]) is None:
         return None
     if db.engine.access.kind != LFU:
         raise ReplyError(b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. " + _SWITCHING)

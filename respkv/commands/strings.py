@@ -10,6 +10,7 @@ from typing import Final
 
 from respkv.commands import long_double
 from respkv.commands.args import INT64_MAX, INT64_MIN, UNBOXED_MAX, Args, parse_int
+from respkv.commands.events import GENERIC, STRING
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.commands.subsequence import Run, find_runs, length_of_lcs
@@ -55,6 +56,7 @@ def set_(db: Keyspace, argv: list[bytes]) -> Reply:
     if len(argv) > 3:
         return _set_with_options(db, argv)
     db.set(argv[1], argv[2])
+    db.notify(STRING, b"set", argv[1])
     return OK
 
 
@@ -98,6 +100,7 @@ def _set_with_options(db: Keyspace, argv: list[bytes]) -> Reply:
             db.put(key, value)
         else:
             db.set(key, value)
+        db.notify(STRING, b"set", key)
         if gets:
             db.propagate_as(argv[:3] + [option for option in argv[3:] if option.upper() != b"GET"])
     return old if gets else OK
@@ -119,6 +122,8 @@ def _expiry_at_ms(db: Keyspace, unit: bytes, amount: bytes, command_name: bytes)
 
 def _set_until(db: Keyspace, key: bytes, value: bytes, at_ms: int, argv: list[bytes]) -> None:
     db.set_until(key, value, at_ms)
+    db.notify(STRING, b"set", key)
+    db.notify(GENERIC, b"expire", key)
     if len(argv) != 5 or argv[3] != b"PXAT":
         db.propagate_as([b"SET", key, value, b"PXAT", b"%d" % at_ms])
 
@@ -129,6 +134,7 @@ def setnx(db: Keyspace, argv: list[bytes]) -> Reply:
     if db.edit(argv[1]) is not None:
         return 0
     db.set(argv[1], argv[2])
+    db.notify(STRING, b"set", argv[1])
     return 1
 
 
@@ -151,6 +157,7 @@ def getset(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give `key` the string `value`; the string that it held, or nil."""
     old = db.find_string(argv[1])
     db.set(argv[1], argv[2])
+    db.notify(STRING, b"set", argv[1])
     db.propagate_as([b"SET", argv[1], argv[2]])
     return old
 
@@ -161,6 +168,7 @@ def getdel(db: Keyspace, argv: list[bytes]) -> Reply:
     old = db.find_string(argv[1])
     if old is not None:
         db.remove(argv[1])
+        db.notify(GENERIC, b"del", argv[1])
         db.propagate_as([b"DEL", argv[1]])
     return old
 
@@ -205,6 +213,7 @@ def getex(db: Keyspace, argv: list[bytes]) -> Reply:
     if unit:
         _expire_after_get(db, key, unit, _expiry_at_ms(db, unit, amount, b"getex"))
     elif persists and db.persist(key):
+        db.notify(GENERIC, b"persist", key)
         db.propagate_as([b"PERSIST", key])
     return value
 
@@ -212,9 +221,11 @@ def getex(db: Keyspace, argv: list[bytes]) -> Reply:
 def _expire_after_get(db: Keyspace, key: bytes, unit: bytes, at_ms: int) -> None:
     if at_ms <= db.engine.now_ms and len(unit) == 4:
         db.remove(key)
+        db.notify(GENERIC, b"del", key)
         db.propagate_as([b"DEL", key])
     else:
         db.expire(key, at_ms)
+        db.notify(GENERIC, b"expire", key)
         db.propagate_as([b"PEXPIREAT", key, b"%d" % at_ms])
 
 
@@ -259,6 +270,7 @@ def mset(db: Keyspace, argv: list[bytes]) -> Reply:
         raise WrongArity(b"mset")
     for at in range(1, len(argv), 2):
         db.set(argv[at], argv[at + 1])
+        db.notify(STRING, b"set", argv[at])
     return OK
 
 
@@ -274,6 +286,7 @@ def msetnx(db: Keyspace, argv: list[bytes]) -> Reply:
             return 0
     for at in range(1, len(argv), 2):
         db.set(argv[at], argv[at + 1])
+        db.notify(STRING, b"set", argv[at])
     return 1
 
 
@@ -310,17 +323,20 @@ def append(db: Keyspace, argv: list[bytes]) -> Reply:
     value = db.edit(key)
     if value is None:
         db.set(key, suffix)
+        db.notify(STRING, b"append", key)
         return len(suffix)
     if isinstance(value, bytearray):
         _check_length(db, len(value) + len(suffix))
         value += suffix
         db.changed(key, len(suffix))
+        db.notify(STRING, b"append", key)
         return len(value)
     old = _to_bytes(value)
     _check_length(db, len(old) + len(suffix))
     edited = bytearray(old)
     edited += suffix
     db.put(key, edited)
+    db.notify(STRING, b"append", key)
     return len(edited)
 
 
@@ -352,10 +368,12 @@ def setrange(db: Keyspace, argv: list[bytes]) -> Reply:
     if isinstance(value, bytearray):
         _overwrite(value, offset, patch)
         db.changed(key, len(value) - length)
+        db.notify(STRING, b"setrange", key)
         return len(value)
     edited = bytearray(value or b"")
     _overwrite(edited, offset, patch)
     db.put(key, edited)
+    db.notify(STRING, b"setrange", key)
     return len(edited)
 
 
@@ -515,6 +533,7 @@ def _add(db: Keyspace, key: bytes, increment: int) -> int:
     if not -UNBOXED_MAX <= number <= UNBOXED_MAX and not INT64_MIN <= number <= INT64_MAX:
         raise ReplyError(b"ERR increment or decrement would overflow")
     db.exchange(key, value, number)
+    db.notify(STRING, b"incrby", key)
     return number
 
 
@@ -544,6 +563,7 @@ def incrbyfloat(db: Keyspace, argv: list[bytes]) -> Reply:
     except long_double.NotFinite:
         raise ReplyError(b"ERR increment would produce NaN or Infinity") from None
     db.put(argv[1], total)
+    db.notify(STRING, b"incrbyfloat", argv[1])
     db.propagate_as([b"SET", argv[1], total, b"KEEPTTL"])
     return total
 

@@ -1,6 +1,7 @@
 """Times to live. Source of all behaviour: the reference's `expire.c`, tried on 7.0 and 8.2."""
 
 from respkv.commands.args import INT64_MAX, INT64_MIN, parse_int
+from respkv.commands.events import GENERIC
 from respkv.commands.flags import FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
@@ -71,9 +72,11 @@ def _expire(db: Keyspace, argv: list[bytes], unit_ms: int, base_ms: int) -> int:
         return 0
     if at_ms <= db.engine.now_ms:
         db.remove(key)
+        db.notify(GENERIC, b"del", key)
         db.propagate_as([b"DEL", key])
         return 1
     db.expire(key, at_ms)
+    db.notify(GENERIC, b"expire", key)
     db.propagate_as([b"PEXPIREAT", key, b"%d" % at_ms, *argv[3:]])
     return 1
 
@@ -139,4 +142,7 @@ def _expiry_or_status(db: Keyspace, key: bytes) -> int:
 @command("PERSIST key", WRITE | FAST, keys="RW UPDATE", since="2.2.0", cost="O(1)")
 def persist(db: Keyspace, argv: list[bytes]) -> Reply:
     """Take the end of a key away; whether it had one."""
-    return 1 if db.edit(argv[1]) is not None and db.persist(argv[1]) else 0
+    if db.edit(argv[1]) is None or not db.persist(argv[1]):
+        return 0
+    db.notify(GENERIC, b"persist", argv[1])
+    return 1

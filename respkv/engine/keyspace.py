@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
+from respkv.engine.events import EVICTED, EXPIRED, KEY_MISS, NEW
 from respkv.engine.scan import Order
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
@@ -83,6 +84,8 @@ class Keyspace:
             self._attend(shard, key, value is not None)
         if value is None:
             self.engine.misses += 1
+            if self.alert & NOTIFIED:
+                self.notify(KEY_MISS, b"keymiss", key)
         else:
             self.engine.hits += 1
         return value
@@ -105,7 +108,14 @@ class Keyspace:
         return value
 
     def look(self, key: bytes) -> Any:
-        """As `peek`, but counted as hit or miss: a read that leaves the access record alone."""
+        """As `find`, but a read that leaves the access record alone."""
+        value = self.examine(key)
+        if value is None and self.alert & NOTIFIED:
+            self.notify(KEY_MISS, b"keymiss", key)
+        return value
+
+    def examine(self, key: bytes) -> Any:
+        """As `look`, but nobody is notified of a miss."""
         value = self.peek(key)
         if value is None:
             self.engine.misses += 1
@@ -208,6 +218,12 @@ class Keyspace:
             self._note(self.shards[hash(key) & SHARD_MASK], key)
         self.payload_bytes += payload_delta
         self.engine.dirty += 1
+
+    def recast(self, key: bytes, value: Value) -> None:
+        """Give `key`, which exists, what it holds in another form, which is no change to anybody."""
+        values = self.shards[hash(key) & SHARD_MASK].values
+        self.payload_bytes += payload_of(value) - payload_of(values[key])
+        values[key] = value
 
     def settle(self, key: bytes, value: Collection, bytes_before: int) -> bool:
         """The collection of `key`, got from `edit`, was changed in place: as `changed`, and an empty one is deleted.
@@ -402,6 +418,7 @@ class Keyspace:
         self._let_go(self._drop(shard, key))
         self.engine.expired += 1
         self.engine.propagate(self, [b"DEL", key])
+        self.notify(EXPIRED, b"expired", key)
 
     def evict(self, shard: Shard, key: bytes) -> None:
         """Delete `key` of `shard` to make room, and propagate that."""
@@ -410,6 +427,7 @@ class Keyspace:
         self._let_go(self._drop(shard, key))
         self.engine.evicted += 1
         self.engine.propagate(self, [b"DEL", key])
+        self.notify(EVICTED, b"evicted", key)
 
     # Watching
 
@@ -498,8 +516,14 @@ class Keyspace:
             self.engine.filled.append((self, key))
         if alert & ACCESS and key not in shard.accessed:
             self.engine.access.begin(shard, key)
+        if alert & NOTIFIED and key not in shard.values:
+            # Only what is about to be created is not there when it changes.
+            self.notify(NEW, b"new", key)
 
     def _note_set(self, shard: Shard, key: bytes) -> None:
+        if self.alert & NOTIFIED and shard.expires:
+            # What is overwritten may have ended before.
+            self._expire_if_due(shard, key)
         if self.alert & ACCESS and key in shard.values:
             self.engine.access.touch(shard, key)
         self._note(shard, key)

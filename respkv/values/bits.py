@@ -1,0 +1,225 @@
+"""Strings as rows of bits: counting, finding, combining, and integers of any width in them.
+
+Bit 0 is the highest bit of the first byte. All functions take the bytes of a string in either form that has them, and
+leave them alone unless they say otherwise. They work in pieces of some KB, which stay in the processor's caches while
+they are integers.
+
+The pace is that of `int.from_bytes`, 0.6 ns a byte, the fastest way of the interpreter to look into bytes; stretches of
+zeros or ones are passed at that of memcmp.
+"""
+
+from typing import Final
+
+Bytes = bytes | bytearray
+
+PIECE: Final = 16 * 1024
+"""Bytes that are made an integer at a time."""
+
+_ROUND: Final = 8 * PIECE
+_ZEROS: Final = bytes(_ROUND)
+_ONES: Final = b"\xff" * _ROUND
+
+AND: Final = 0
+OR: Final = 1
+XOR: Final = 2
+NOT: Final = 3
+DIFF: Final = 4
+DIFF1: Final = 5
+ANDOR: Final = 6
+ONE: Final = 7
+
+
+def count_ones(text: Bytes, start: int, end: int) -> int:
+    """How many bits are set in the bytes from `start` up to `end`, which is not beyond the end. O(bytes).
+
+    Eight pieces at a time pass through adders of single bits (three inputs, a sum and a carry), so that the bits of one
+    of eight integers only have to be counted. Source: Harley and Seal, in Warren, Hacker's Delight.
+    """
+    ones = twos = fours = 0
+    eights_count = 0
+    at = start
+    while at + _ROUND <= end:
+        if text[at] == 0 and text.startswith(_ZEROS, at):
+            at += _ROUND
+            continue
+        a = int.from_bytes(text[at : at + PIECE], "little")
+        b = int.from_bytes(text[at + PIECE : at + 2 * PIECE], "little")
+        half = ones ^ a
+        twos_a = ones & a | half & b
+        ones = half ^ b
+        a = int.from_bytes(text[at + 2 * PIECE : at + 3 * PIECE], "little")
+        b = int.from_bytes(text[at + 3 * PIECE : at + 4 * PIECE], "little")
+        half = ones ^ a
+        twos_b = ones & a | half & b
+        ones = half ^ b
+        half = twos ^ twos_a
+        fours_a = twos & twos_a | half & twos_b
+        twos = half ^ twos_b
+        a = int.from_bytes(text[at + 4 * PIECE : at + 5 * PIECE], "little")
+        b = int.from_bytes(text[at + 5 * PIECE : at + 6 * PIECE], "little")
+        half = ones ^ a
+        twos_a = ones & a | half & b
+        ones = half ^ b
+        a = int.from_bytes(text[at + 6 * PIECE : at + 7 * PIECE], "little")
+        b = int.from_bytes(text[at + 7 * PIECE : at + _ROUND], "little")
+        half = ones ^ a
+        twos_b = ones & a | half & b
+        ones = half ^ b
+        half = twos ^ twos_a
+        fours_b = twos & twos_a | half & twos_b
+        twos = half ^ twos_b
+        half = fours ^ fours_a
+        eights_count += (fours & fours_a | half & fours_b).bit_count()
+        fours = half ^ fours_b
+        at += _ROUND
+    count = 8 * eights_count + 4 * fours.bit_count() + 2 * twos.bit_count() + ones.bit_count()
+    while at < end:
+        stop = min(at + PIECE, end)
+        count += int.from_bytes(text[at:stop], "little").bit_count()
+        at = stop
+    return count
+
+
+def count_bits(text: Bytes, first: int, last: int) -> int:
+    """How many of the bits from `first` to `last`, both inclusive and within the string, are set. O(bytes)."""
+    start = first >> 3
+    stop = (last >> 3) + 1
+    count = count_ones(text, start, stop)
+    if first & 7:
+        count -= (text[start] >> (8 - (first & 7))).bit_count()
+    if last & 7 != 7:
+        count -= (text[stop - 1] & (0x7F >> (last & 7))).bit_count()
+    return count
+
+
+def find_bit(text: Bytes, bit: int, first: int, last: int) -> int:
+    """The place of the first of the bits from `first` to `last`, both within the string, that is `bit`; or -1.
+
+    O(bytes), as fast as memcmp.
+    """
+    start = first >> 3
+    stop = (last >> 3) + 1
+    skipped = _ONES if bit == 0 else _ZEROS
+    length = first & 7
+    if length:
+        # What of the first byte is in front of the first bit counts as the other bit.
+        found = _find_in(bytes((_masked(text[start], bit, length),)), bit)
+        if found >= 0:
+            return _within(start * 8 + found, last)
+        start += 1
+    while start + _ROUND <= stop and text.startswith(skipped, start):
+        start += _ROUND
+    while start < stop:
+        end = min(start + 1024, stop)
+        if not text.startswith(skipped[: end - start], start):
+            return _within(start * 8 + _find_in(text[start:end], bit), last)
+        start = end
+    return -1
+
+
+def _masked(byte: int, bit: int, length: int) -> int:
+    """`byte` with its first `length` bits other than `bit`."""
+    rest = 0xFF >> length
+    return byte & rest if bit else byte | 0xFF ^ rest
+
+
+def _find_in(text: Bytes, bit: int) -> int:
+    bits = len(text) * 8
+    number = int.from_bytes(text, "big")
+    if not bit:
+        number ^= (1 << bits) - 1
+    return bits - number.bit_length() if number else -1
+
+
+def _within(place: int, last: int) -> int:
+    return place if place <= last else -1
+
+
+def combine(operation: int, texts: list[Bytes]) -> bytes:
+    """The strings combined bit by bit, each as if zeros followed it up to the length of the longest. O(bytes).
+
+    DIFF: set in the first and in no other; DIFF1: in some other and not in the first; ANDOR: in the first and in some
+    other; ONE: in one alone. NOT takes one string, these four but ONE two or more.
+    """
+    lengths = sorted([len(text) for text in texts])
+    length = lengths[-1]
+    if operation == NOT:
+        joint = length
+    elif operation == AND:
+        joint = lengths[0]
+    else:
+        joint = lengths[-2] if len(texts) > 1 else 0
+    pieces: list[bytes] = []
+    for at in range(0, joint, PIECE):
+        end = min(at + PIECE, joint)
+        numbers = [int.from_bytes(text[at:end], "little") for text in texts]
+        pieces.append(_combined(operation, numbers, end - at).to_bytes(end - at, "little"))
+    if joint < length:
+        # From here on there is nothing but the longest.
+        is_first = len(texts[0]) == length
+        if operation in (OR, XOR, ONE) or (operation == DIFF and is_first) or (operation == DIFF1 and not is_first):
+            longest = texts[0]
+            for text in texts:
+                if len(text) == length:
+                    longest = text
+            pieces.append(bytes(longest[joint:]))
+        else:
+            pieces.append(bytes(length - joint))
+    return b"".join(pieces)
+
+
+def _combined(operation: int, numbers: list[int], size: int) -> int:
+    first = numbers[0]
+    if operation == NOT:
+        return first ^ ((1 << 8 * size) - 1)
+    if operation == ONE:
+        any_of = several = 0
+        for number in numbers:
+            several |= any_of & number
+            any_of |= number
+        return any_of ^ several
+    if operation == AND:
+        for number in numbers:
+            first &= number
+        return first
+    if operation == XOR:
+        for number in numbers[1:]:
+            first ^= number
+        return first
+    rest = 0
+    for number in numbers[1:]:
+        rest |= number
+    if operation == OR:
+        return first | rest
+    both = first & rest
+    if operation == ANDOR:
+        return both
+    return both ^ (first if operation == DIFF else rest)
+
+
+# Integers in rows of bits
+
+
+def read_unsigned(text: Bytes, offset: int, width: int) -> int:
+    """The unsigned integer in the `width` bits from `offset` on; zeros stand behind the end. O(width)."""
+    start = offset >> 3
+    stop = (offset + width + 7) >> 3
+    piece = text[start:stop]
+    number = int.from_bytes(piece, "big") << (stop - start - len(piece)) * 8
+    return number >> (stop * 8 - offset - width) & ((1 << width) - 1)
+
+
+def read_signed(text: Bytes, offset: int, width: int) -> int:
+    """As `read_unsigned`, in two's complement."""
+    number = read_unsigned(text, offset, width)
+    return number - (1 << width) if number >> (width - 1) else number
+
+
+def write(text: bytearray, offset: int, width: int, number: int) -> None:
+    """Put the lowest `width` bits of `number` at `offset`, all of which is within `text`, in place. O(width)."""
+    start = offset >> 3
+    stop = (offset + width + 7) >> 3
+    shift = stop * 8 - offset - width
+    mask = ((1 << width) - 1) << shift
+    old = int.from_bytes(text[start:stop], "big")
+    text[start:stop] = (old & ~mask | number << shift & mask).to_bytes(stop - start, "big")
