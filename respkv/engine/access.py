@@ -123,3 +123,18 @@ def set_access_record(engine: Engine, record: AccessRecord) -> None:
 def track_idle_time(engine: Engine) -> None:
     """Record when keys are used, from now on."""
     set_access_record(engine, IdleTimes(engine))
+
+
+def set_idle_time(engine: Engine, shard: Shard, key: bytes, idle_ms: int) -> None:
+    """Let `key` count as last used `idle_ms` ago, from now on, unless what is recorded are frequencies."""
+    if engine.access.kind == LFU:
+        return
+    if engine.access.kind != IDLE:
+        track_idle_time(engine)
+    shard.accessed[key] = engine.now_ms - idle_ms
+
+
+def set_frequency(engine: Engine, shard: Shard, key: bytes, counter: int) -> None:
+    """Let the counter of `key` stand at `counter`, 0 to 255, if frequencies are recorded."""
+    if engine.access.kind == LFU:
+        shard.accessed[key] = engine.now_ms // _MINUTE_MS << 8 | counter

@@ -3,7 +3,8 @@
 Rule 1: every length is held against what is left of the file before memory is reserved for it.
 Rule 2: the checksum stands at the end, so keys are loaded before it is known: on an error the caller
 throws the whole target away.
-Rule 3: a value type is one row in `decoders`, a function that takes the reader; strings are read in place.
+Rule 3: a value type is one row in `decoders`, a function that takes the reader and returns the value, or None for
+an empty collection, which is no key; it may raise ValueError for what is wrong. Strings are read in place.
 
 Compiled: a start with a large base is this loop.
 """
@@ -15,10 +16,11 @@ from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile, TooFewDatabases, UnsupportedFile
 from respkv.persistence.lzf import decompress
+from respkv.values.limits import Limits
 
 _READ_SIZE: Final = 1 << 20
-_NEWEST_REDIS_VERSION: Final = 16
-_NEWEST_VALKEY_VERSION: Final = 80
+NEWEST_REDIS_VERSION: Final = 16
+NEWEST_VALKEY_VERSION: Final = 80
 
 
 class Database(Protocol):
@@ -34,6 +36,10 @@ class Target(Protocol):
     @property
     def databases(self) -> Sequence[Database]:
         """The databases by number."""
+
+    @property
+    def limits(self) -> Limits:
+        """Up to which size collections are packed."""
 
 
 Decoder = Callable[["RdbReader"], Any]
@@ -65,6 +71,9 @@ class RdbReader:
         self.size = size
         self.path = path
         self.version = 0
+        # Valkey numbers its versions, and from 80 on its types, on its own.
+        self.is_valkey = False
+        self.limits = target.limits
         self.key_count = 0
         self.is_verified = False
         self.aux: dict[bytes, bytes] = {}
@@ -150,6 +159,13 @@ class RdbReader:
         value = self._read_string_value()
         return value if isinstance(value, bytes) else b"%d" % value
 
+    def read_strings(self, count: int) -> list[bytes]:
+        """The next `count` strings. Memory is taken as they come, however large `count` is."""
+        strings: list[bytes] = []
+        for _ in range(count):
+            strings.append(self.read_string())  # noqa: PERF401  (a comprehension might reserve `count` places)
+        return strings
+
     def damage(self, reason: str) -> DamagedFile:
         """The error that says that the file is wrong where it is being read."""
         return DamagedFile(self.path, self.position, reason, "restore it from a copy, or run respkv check")
@@ -212,7 +228,8 @@ class RdbReader:
     def _read_magic(self) -> None:
         magic = self.read_bytes(9)
         digits = magic[6:] if magic.startswith(b"VALKEY") else magic[5:]
-        newest = _NEWEST_VALKEY_VERSION if magic.startswith(b"VALKEY") else _NEWEST_REDIS_VERSION
+        self.is_valkey = magic.startswith(b"VALKEY")
+        newest = NEWEST_VALKEY_VERSION if self.is_valkey else NEWEST_REDIS_VERSION
         if not magic.startswith((b"REDIS", b"VALKEY")) or not digits.isdigit():
             self._at = 0
             raise self.damage("not an RDB file")
@@ -247,24 +264,40 @@ class RdbReader:
             for _ in range(3):
                 self.read_length()
         elif opcode == rdb.OP_MODULE_AUX:
-            raise UnsupportedFile(f"{self.path} holds data of a module, which respkv cannot read")
+            module = rdb.module_name(self.read_length())
+            raise UnsupportedFile(f"{self.path} holds data of the module {module}, which respkv cannot read")
         else:
             raise UnsupportedFile(f"{self.path} holds a function of a Redis 7.0 release candidate")
 
     def _read_other(self, kind: int) -> None:
-        """A value of a type other than string."""
-        if kind not in rdb.TYPE_NAMES and kind not in self._decoders:
+        """A key with a value of a type other than string."""
+        if kind not in self._decoders and kind not in rdb.TYPE_NAMES:
             self._at -= 1
             raise self.damage(f"unknown type {kind}")
         key = self.read_string()
+        value = self.read_value(kind, key)
+        if value is not None:
+            self._database.load(key, value, self._expire_at_ms)
+            self.key_count += 1
+        self._expire_at_ms = None
+
+    def read_value(self, kind: int, key: bytes) -> Any:
+        """The value of `key`, of type `kind`; None for an empty collection, which is no key."""
+        if kind == rdb.TYPE_STRING:
+            return self._read_string_value()
         decoder = self._decoders.get(kind)
         if decoder is None:
-            name = rdb.TYPE_NAMES[kind]
-            raise UnsupportedFile(f"{self.path}: key {key[:100]!r} is a {name}, which respkv cannot read yet")
-        value = decoder(self)
-        self._database.load(key, value, self._expire_at_ms)
-        self._expire_at_ms = None
-        self.key_count += 1
+            raise self._unsupported(kind, key)
+        try:
+            return decoder(self)
+        except ValueError as error:
+            raise self.damage(str(error)) from error
+
+    def _unsupported(self, kind: int, key: bytes) -> UnsupportedFile:
+        name = rdb.TYPE_NAMES.get(kind, f"value of type {kind}")
+        if kind == rdb.TYPE_MODULE:
+            name = f"value of the module {rdb.module_name(self.read_length())}"
+        return UnsupportedFile(f"{self.path}: key {key[:100]!r} is a {name}, which respkv cannot read")
 
     def _finish(self) -> None:
         if self.version < 5:

@@ -46,6 +46,19 @@ def encode_integer(value: int) -> bytes:
     return encode_string(b"%d" % value)
 
 
+def encode_text(value: bytes) -> bytes:
+    """A string that is part of a collection or of DUMP: as a number if it is a short one, as redis-server does."""
+    size = len(value)
+    if 0 < size <= 11 and value[0] < 58:
+        try:
+            number = int(value)
+        except ValueError:
+            number = 1 << 32
+        if -(1 << 31) <= number < 1 << 31 and b"%d" % number == value:
+            return encode_integer(number)
+    return encode_length(size) + value
+
+
 _LENGTHS: Final[list[bytes]] = [encode_length(length) for length in range(1024)]
 _KEYS: Final[list[bytes]] = [b"\0" + length for length in _LENGTHS]
 
