@@ -28,6 +28,13 @@ class NoReply:
     """Nothing is sent for this command. Its one instance is `NO_REPLY`."""
 
 
+class FlatMap:
+    """A map as keys and values in turn, in their order: an array in RESP2, a map in RESP3."""
+
+    def __init__(self, items: list[Reply]) -> None:
+        self.items = items
+
+
 class Push:
     """An out-of-band message: an array in RESP2, a push in RESP3."""
 

@@ -124,6 +124,7 @@ class Engine:
         self.hits = 0
         self.misses = 0
         self.expired = 0
+        self.expired_members = 0
         self.evicted = 0
         # The sweeper's: percentage of expiries it found due, smoothed, and how often its slice of time ran out.
         self.expired_stale_percent = 0.0

@@ -30,6 +30,11 @@ DISMANTLED_BYTES: Final = 64 * 1024
 """A collection from this size on is not freed in one piece, which would keep everyone waiting."""
 
 
+# As `respkv.commands.events` has them, which is above.
+_GENERIC_EVENTS: Final = 1 << 2
+_HASH_EVENTS: Final = 1 << 6
+
+
 def payload_of(value: Value) -> int:
     """Bytes that `value` carries; of a string without the interpreter's cost of an object, of a collection all."""
     if type(value) is bytes or type(value) is bytearray:
@@ -161,6 +166,8 @@ class Keyspace:
             if type(old) is not bytes:
                 self._let_go(old)
         values[key] = value
+        if type(value) is not bytes and isinstance(value, Collection):
+            self._plan_members(shard, key, value)
         self.engine.dirty += 1
 
     def set_until(self, key: bytes, value: Value, at_ms: int) -> None:
@@ -177,6 +184,8 @@ class Keyspace:
             if type(old) is not bytes:
                 self._let_go(old)
         values[key] = value
+        if type(value) is not bytes and isinstance(value, Collection):
+            self._plan_members(shard, key, value)
         shard.expires[key] = at_ms
         if at_ms < shard.sweep_at_ms:
             shard.note_early(at_ms)
@@ -196,6 +205,8 @@ class Keyspace:
             if type(old) is not bytes:
                 self._let_go(old)
         values[key] = value
+        if type(value) is not bytes and isinstance(value, Collection):
+            self._plan_members(shard, key, value)
         self.engine.dirty += 1
 
     def exchange(self, key: bytes, old: Value | None, value: Value) -> None:
@@ -236,6 +247,9 @@ class Keyspace:
         self.payload_bytes += value.nbytes - bytes_before
         self.engine.dirty += 1
         if len(value):
+            at_ms = value.next_expiry_ms()
+            if at_ms < value.planned_expiry_ms():
+                shard.plan_members(key, value, at_ms)
             return False
         self._drop(shard, key)
         return True
@@ -399,6 +413,8 @@ class Keyspace:
             self.payload_bytes += payload_of(value) - payload_of(old)
             shard.expires.pop(key, None)
             values[key] = value
+        if type(value) is not bytes and isinstance(value, Collection):
+            self._plan_members(shard, key, value)
         if expire_at_ms is not None:
             shard.expires[key] = expire_at_ms
             if expire_at_ms < shard.sweep_at_ms:
@@ -419,6 +435,38 @@ class Keyspace:
         self.engine.expired += 1
         self.engine.propagate(self, [b"DEL", key])
         self.notify(EXPIRED, b"expired", key)
+
+    def expire_members(self, key: bytes, value: Collection, count: int, names: list[bytes] | None = None) -> bool:
+        """Take expired elements out of `value`, which is that of `key`, and propagate that; whether the key is left.
+
+        The oldest `count`, and those that are among `names`. An empty collection is deleted. No reply has to wait.
+        """
+        shard = self.shards[hash(key) & SHARD_MASK]
+        if self.alert & SNAPSHOT:
+            self.engine.preserver.preserve_value(shard, key, value)
+        now_ms = self.engine.now_ms
+        bytes_before = value.nbytes
+        removed = value.remove_due(now_ms, count)
+        if names is not None:
+            removed += value.remove_due_among(now_ms, names)
+        self.payload_bytes += value.nbytes - bytes_before
+        if removed:
+            if self.alert & WATCHED:
+                self._touch_watchers(key)
+            if self.alert & AWAITED and key in self.awaited:
+                self.engine.filled.append((self, key))
+            self.engine.expired_members += len(removed)
+            # Hashes are the only ones whose elements expire.
+            self.engine.propagate(self, [b"HDEL", key, *removed])
+            self.notify(_HASH_EVENTS, b"hexpired", key)
+            if len(value) == 0:
+                self._drop(shard, key)
+                self.notify(_GENERIC_EVENTS, b"del", key)
+                return False
+        at_ms = value.next_expiry_ms()
+        if at_ms < value.planned_expiry_ms():
+            shard.plan_members(key, value, at_ms)
+        return True
 
     def evict(self, shard: Shard, key: bytes) -> None:
         """Delete `key` of `shard` to make room, and propagate that."""
@@ -485,6 +533,12 @@ class Keyspace:
             shard.accessed.pop(key, None)
         return value
 
+    def _plan_members(self, shard: Shard, key: bytes, value: Collection) -> None:
+        """`key` has got `value`, whose elements may expire."""
+        at_ms = value.next_expiry_ms()
+        if at_ms < NEVER_MS:
+            shard.plan_members(key, value, at_ms)
+
     def _let_go(self, value: Value) -> None:
         """A large collection is left to the sweeper, unless a snapshot may still need it."""
         if isinstance(value, Collection) and value.nbytes >= DISMANTLED_BYTES and not self.alert & SNAPSHOT:
@@ -503,6 +557,9 @@ class Keyspace:
         shard.sweep_at_ms = NEVER_MS
         shard.early_count = 0
         shard.early_at_ms = NEVER_MS
+        if shard.member_plans:
+            self.engine.discarded.append(shard.member_plans)
+            shard.member_plans = []
 
     def _note(self, shard: Shard, key: bytes) -> None:
         alert = self.alert

@@ -5,7 +5,11 @@ of one bound each pause that grows with a dict: its resize, a sweep over its exp
 five million keys a shard holds twenty thousand, whose resize takes about 0.3 ms.
 """
 
+from heapq import heapify, heappop, heappush
 from typing import Any, Final, TypeAlias
+
+from respkv.values.collection import NEVER_MS as NEVER_MS
+from respkv.values.collection import Collection
 
 SHARD_BITS: Final = 8
 SHARD_COUNT: Final = 256
@@ -13,9 +17,6 @@ SHARD_MASK: Final = 255
 
 Value: TypeAlias = Any
 """What a key holds. A string is `bytes`, `int` (after INCR) or `bytearray` (after it was edited in place)."""
-
-NEVER_MS: Final = (1 << 62) - 1
-"""Later than any time the sweeper plans for; the largest integer that compiled code keeps unboxed."""
 
 
 def type_name_of(value: Value) -> bytes:
@@ -31,6 +32,9 @@ def copy_of(value: Value) -> Value:
     if isinstance(value, bytes | int):
         return value
     return value.copy()
+
+
+_PLANS_MIN: Final = 64
 
 
 class Shard:
@@ -53,6 +57,35 @@ class Shard:
         self.sweep_at_ms = NEVER_MS
         self.early_count = 0
         self.early_at_ms = NEVER_MS
+        # When to look for expired elements of which collections, as a heap. What was planned otherwise since, or is of
+        # keys that are gone, is passed over when its time comes, or goes when the heap has doubled.
+        self.member_plans: list[tuple[int, bytes]] = []
+        self.member_plans_max = _PLANS_MIN
+
+    def plan_members(self, key: bytes, value: Collection, at_ms: int) -> None:
+        """Plan to look for expired elements of `value`, which is that of `key`, at `at_ms`. O(log n) on average."""
+        value.plan_expiry(at_ms)
+        heappush(self.member_plans, (at_ms, key))
+        if len(self.member_plans) > self.member_plans_max:
+            # Set, so that what was planned twice for one time is kept once.
+            self.member_plans = [(at, name) for at, name in set(self.member_plans) if self.is_planned(name, at)]
+            heapify(self.member_plans)
+            self.member_plans_max = max(_PLANS_MIN, 2 * len(self.member_plans))
+
+    def take_plan(self, now_ms: int) -> bytes | None:
+        """The key of a collection whose plan is for a time before `now_ms`, or None; the plan is taken back."""
+        plans = self.member_plans
+        while plans and plans[0][0] < now_ms:
+            at_ms, key = heappop(plans)
+            if self.is_planned(key, at_ms):
+                self.values[key].plan_expiry(NEVER_MS)
+                return key
+        return None
+
+    def is_planned(self, key: bytes, at_ms: int) -> bool:
+        """Whether the value of `key` is one that is to be looked at then."""
+        value = self.values.get(key)
+        return isinstance(value, Collection) and value.planned_expiry_ms() == at_ms
 
     def note_early(self, at_ms: int) -> None:
         """An expiry was set for `at_ms`, which is before `sweep_at_ms`."""
@@ -64,3 +97,8 @@ class Shard:
         """Raise AssertionError where an invariant is broken. O(n)."""
         assert self.expires.keys() <= self.values.keys(), "an expiry without its key"
         assert self.accessed.keys() <= self.values.keys(), "an access mark without its key"
+        for key, value in self.values.items():
+            if isinstance(value, Collection) and value.next_expiry_ms() < NEVER_MS:
+                plan = (value.planned_expiry_ms(), key)
+                assert plan[0] <= value.next_expiry_ms(), "elements expire before the sweeper looks"
+                assert plan in self.member_plans, "elements expire, and the sweeper does not know"

@@ -9,6 +9,7 @@ The same reply in both protocols:
     int           :5               float       bulk / ,1.5       bool         :1 / #t
     Status        +OK              ReplyError  -ERR ...          list         *2 ...
     dict          flat *4 / %2     set         *2 / ~2           Pairs        flat / array of arrays
+    FlatMap       as dict
     Verbatim      bulk / =7 txt:   BigNumber   bulk / (123       Push         *2 / >2
 """
 
@@ -24,6 +25,7 @@ from respkv.reply import (
     Attribute,
     BigNumber,
     Encoded,
+    FlatMap,
     Members,
     NamedReplies,
     NoReply,
@@ -153,6 +155,10 @@ def _write_named2(out: list[bytes], replies: NamedReplies) -> None:
         write2(out, reply)
 
 
+def _write_flat_map2(out: list[bytes], flat: FlatMap) -> None:
+    _write_list2(out, flat.items)
+
+
 def _write_push2(out: list[bytes], push: Push) -> None:
     _write_list2(out, push.items)
 
@@ -231,6 +237,15 @@ def _write_named3(out: list[bytes], replies: NamedReplies) -> None:
         write3(out, reply)
 
 
+def _write_flat_map3(out: list[bytes], flat: FlatMap) -> None:
+    out.append(b"%%%d\r\n" % (len(flat.items) >> 1))
+    for item in flat.items:
+        if type(item) is bytes:
+            write_bulk(out, item)
+        else:
+            write3(out, item)
+
+
 def _write_push3(out: list[bytes], push: Push) -> None:
     out.append(b">%d\r\n" % len(push.items))
     for item in push.items:
@@ -272,6 +287,7 @@ _writers2: dict[type, Writer] = {
     Members: _write_members2,
     Pairs: _write_pairs2,
     NamedReplies: _write_named2,
+    FlatMap: _write_flat_map2,
     Push: _write_push2,
     Verbatim: _write_verbatim2,
     BigNumber: _write_big_number2,
@@ -290,6 +306,7 @@ _writers3: dict[type, Writer] = {
     Members: _write_members3,
     Pairs: _write_pairs3,
     NamedReplies: _write_named3,
+    FlatMap: _write_flat_map3,
     Push: _write_push3,
     Verbatim: _write_verbatim3,
     BigNumber: _write_big_number3,

@@ -232,7 +232,7 @@ def stats_fields(server: Server) -> Fields:
         "sync_full": 0,
         "sync_partial_ok": 0,
         "sync_partial_err": 0,
-        "expired_subkeys": 0,
+        "expired_subkeys": engine.expired_members,
         "expired_keys": engine.expired,
         "expired_stale_perc": f"{engine.expired_stale_percent:.2f}",
         "expired_time_cap_reached_count": engine.expired_time_cap_reached,

@@ -8,6 +8,9 @@ OBJECT_BYTES: Final = 96
 ELEMENT_BYTES: Final = 45
 """A bytes object around its bytes: header, and what is lost of its last allocation step."""
 
+NEVER_MS: Final = (1 << 62) - 1
+"""Later than any time an element may expire; the largest integer that compiled code keeps unboxed."""
+
 
 class Collection:
     """A value that can change in place. It is never empty while a key holds it.
@@ -43,6 +46,27 @@ class Collection:
         Only asked of a value that nobody needs any more.
         """
         raise NotImplementedError
+
+    # Of those whose elements may expire. The engine plans when to look for expired ones, and the value keeps the plan.
+
+    def next_expiry_ms(self) -> int:
+        """When the first of its elements expires (unix ms), NEVER_MS if none does. O(1) on average."""
+        return NEVER_MS
+
+    def planned_expiry_ms(self) -> int:
+        """When the engine means to look for expired elements."""
+        return NEVER_MS
+
+    def plan_expiry(self, at_ms: int) -> None:
+        """The engine means to look for expired elements at `at_ms`."""
+
+    def remove_due(self, now_ms: int, count: int) -> list[bytes]:
+        """Take elements out that expired before `now_ms`, up to `count` of them, the oldest first; which."""
+        return []
+
+    def remove_due_among(self, now_ms: int, names: list[bytes]) -> list[bytes]:
+        """Take those of `names` out that expired before `now_ms`; which."""
+        return []
 
     def memory_usage(self, samples: int) -> int:
         """Resident bytes as MEMORY USAGE tells them; the running estimate is as good as samples."""
