@@ -188,7 +188,12 @@ BY_COMMAND: dict[str, Comparator] = {
     "RANDOMKEY": kind,
     "ROLE": shape,
     "SCAN": scan,
+    "SDIFF": unordered,
+    "SINTER": unordered,
     "SLOWLOG GET": shape,
+    "SMEMBERS": unordered,
+    "SSCAN": scan,
+    "SUNION": unordered,
     "TIME": shape,
     "TTL": near,
 }

@@ -82,19 +82,21 @@ def test_the_limit_of_sparse_ones_is_a_directive(world: World, client: Client) -
     assert client.run("PFDEBUG ENCODING i") == "sparse"
     assert client.run("PFDEBUG GETREG i") == client.run("PFDEBUG GETREG h")
     assert client.run("PFDEBUG ENCODING i") == "dense"
+    # A replay goes by its own limit.
+    client.run("DEL h")
 
 
 def test_pfdebug(world: World, client: Client) -> None:
     client.run("PFADD h a")
     world.take_log()
-    assert client.run("PFDEBUG DECODE h") == b"Z:4520 v:1,1 Z:11863" or client.run("PFDEBUG DECODE h")
+    index, count = hyperloglog.place_of(b"a")
+    assert client.run("PFDEBUG DECODE h") == b"Z:%d v:%d,1 Z:%d" % (index, count, 16383 - index)
     assert world.take_log() == []
     assert client.run("PFDEBUG TODENSE h") == 1
     assert client.run("PFDEBUG todense h") == 0
     assert world.take_log() == [[b"PFDEBUG", b"TODENSE", b"h"]]
     registers = client.run("PFDEBUG GETREG h")
     assert len(registers) == 16384
-    index, count = hyperloglog.place_of(b"a")
     assert registers[index] == count == sum(registers)
     assert client.error("PFDEBUG DECODE h") == "ERR HLL encoding is not sparse"
     assert client.error("PFDEBUG nosuch h") == "ERR Unknown PFDEBUG subcommand 'nosuch'"
@@ -122,7 +124,6 @@ def test_broken_ones_are_refused_and_left_alone(client: Client) -> None:
     """The harness sees that nothing changes. Some elements would fall where the runs are in order."""
     client.run("PFADD h a")
     client.run("SET", "k", BROKEN)
-    client.run("APPEND", "k", "")
     for line in ("PFCOUNT k", "PFCOUNT h k", "PFMERGE h k", "PFMERGE k h", "PFDEBUG GETREG k", "PFDEBUG TODENSE k"):
         assert client.error(line) == CORRUPTED, line
     errors = [client.run("PFADD", "k", *range(start, start + 500)) for start in range(0, 2000, 500)]
