@@ -192,6 +192,8 @@ BY_COMMAND: dict[str, Comparator] = {
     "SINTER": unordered,
     "SLOWLOG GET": shape,
     "SMEMBERS": unordered,
+    "SPOP": unordered,
+    "SRANDMEMBER": unordered,
     "SSCAN": scan,
     "SUNION": unordered,
     "TIME": shape,
