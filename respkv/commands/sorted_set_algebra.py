@@ -8,7 +8,7 @@ from respkv.commands.sorted_sets import parse_score, store
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.shards import type_name_of
-from respkv.errors import BadSyntax, NotAFloat, ReplyError, WrongType
+from respkv.errors import BadSyntax, NegativeLimit, NotAFloat, ReplyError, WrongType
 from respkv.reply import Pairs, Reply
 from respkv.values.segments import Segments
 from respkv.values.sorted_sets import SortedSet
@@ -167,7 +167,7 @@ def _limit(word: bytes) -> int:
     except ReplyError:
         limit = -1
     if limit < 0:
-        raise ReplyError(b"ERR LIMIT can't be negative")
+        raise NegativeLimit
     return limit
 
 

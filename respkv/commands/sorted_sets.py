@@ -14,13 +14,13 @@ from respkv.doubles import format_float
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_members
-from respkv.errors import BadSyntax, NotAFloat, ReplyError, WrongArity, WrongType
+from respkv.errors import BadSyntax, NotAFloat, NoValuesElsewhere, ReplyError, WrongArity, WrongType
 from respkv.reply import NULL_ARRAY, Pairs, Reply
 from respkv.values.sorted_sets import ADDED, UNCHANGED, UPDATED, SortedSet
 
 command = CommandGroup("sorted-set", __name__)
 
-RANDOM_COUNT_MAX: Final = 1 << 24
+REPETITIONS_MAX: Final = 1 << 22
 """How many members with repetition one ZRANDMEMBER may ask for; a reply of more would exhaust the memory."""
 
 _NX: Final = 1
@@ -310,8 +310,8 @@ def zrandmember(db: Keyspace, argv: list[bytes]) -> Reply:
             raise BadSyntax
         if abs(count) > INT64_MAX // 2:
             raise ReplyError(b"ERR value is out of range")
-    if count < -RANDOM_COUNT_MAX:
-        raise ReplyError(b"ERR value is out of range")
+    if count < -REPETITIONS_MAX:
+        raise ReplyError(b"ERR value is out of range, at most %d random couples at once" % REPETITIONS_MAX)
     value = as_sorted_set(db.find(argv[1]))
     pairs = [] if value is None else _random_pairs(db, value, count)
     return Pairs(pairs) if with_scores else [member for member, _ in pairs]
@@ -353,7 +353,7 @@ def zscan(db: Keyspace, argv: list[bytes]) -> Reply:
         elif args.token_with_value(b"MATCH"):
             pattern = args.next()
         elif args.token(b"NOVALUES"):
-            raise ReplyError(b"ERR NOVALUES option can only be used in HSCAN")
+            raise NoValuesElsewhere
         else:
             raise BadSyntax
     if value.scores is None:
