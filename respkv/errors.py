@@ -119,6 +119,13 @@ class NegativeLimit(ReplyError):
         super().__init__(b"ERR LIMIT can't be negative")
 
 
+class CountTooSmall(ReplyError):
+    """A COUNT that is not above zero."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR COUNT must be > 0")
+
+
 class NoValuesElsewhere(ReplyError):
     """NOVALUES, an option of HSCAN, is given to another iteration."""
 

@@ -10,7 +10,7 @@ from respkv.commands.flags import DENYOOM, READONLY, WRITE
 from respkv.commands.sorted_sets import as_sorted_set, parse_score, store, zadd
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NotAFloat, ReplyError
+from respkv.errors import BadSyntax, CountTooSmall, NotAFloat, ReplyError
 from respkv.reply import NULL_ARRAY, Reply
 from respkv.values import geohash
 from respkv.values.geohash import Area, Cell
@@ -216,7 +216,7 @@ class _Search:
             elif args.token_with_value(b"COUNT"):
                 self.count = parse_int(args.next())
                 if self.count <= 0:
-                    raise ReplyError(b"ERR COUNT must be > 0")
+                    raise CountTooSmall
             elif may_store and args.token_with_value(b"STORE"):
                 self.destination = args.next()
                 self.stores_distances = False

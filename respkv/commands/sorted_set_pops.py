@@ -1,12 +1,12 @@
 """Commands that take the first or last members out of sorted sets, waiting for them or not."""
 
 from respkv.commands.args import Args, parse_count, parse_int
-from respkv.commands.flags import BLOCKING, FAST, NOSCRIPT, WRITE
+from respkv.commands.flags import BLOCKING, FAST, WRITE
 from respkv.commands.sorted_sets import as_sorted_set, settle
 from respkv.commands.spec import CommandGroup
 from respkv.commands.timeouts import deadline_ms_of_seconds
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NotAnInteger, ReplyError
+from respkv.errors import BadSyntax, NotAnInteger, NumkeysTooSmall, ReplyError
 from respkv.reply import NULL_ARRAY, Block, Pairs, Reply
 from respkv.values.sorted_sets import SortedSet
 
@@ -78,13 +78,17 @@ class _ManyKeys:
     """What ZMPOP takes and where, by its arguments from the number of keys on."""
 
     def __init__(self, argv: list[bytes], at: int) -> None:
-        count = _positive(argv[at], b"numkeys")
+        count = _positive(argv[at])
+        if count < 1:
+            raise NumkeysTooSmall
         args = Args(argv, at + 1 + count)
         self.keys = argv[at + 1 : at + 1 + count]
         self.is_max = _end_of(args.next())
         self.count = 1
         if args.token_with_value(b"COUNT"):
-            self.count = _positive(args.next(), b"count")
+            self.count = _positive(args.next())
+            if self.count < 1:
+                raise ReplyError(b"ERR count should be greater than 0")
         args.finish()
 
     def take(self, db: Keyspace) -> Reply:
@@ -105,14 +109,12 @@ class _ManyKeys:
         return [key, [[member, score] for member, score in pairs]]
 
 
-def _positive(word: bytes, name: bytes) -> int:
+def _positive(word: bytes) -> int:
+    """An integer from 1 on; of anything else, 0."""
     try:
-        number = parse_int(word)
+        return max(0, parse_int(word))
     except NotAnInteger:
-        number = 0
-    if number < 1:
-        raise ReplyError(b"ERR %b should be greater than 0" % name)
-    return number
+        return 0
 
 
 def _propagate(db: Keyspace, key: bytes, count: int, is_max: bool) -> None:
@@ -138,7 +140,7 @@ def zmpop(db: Keyspace, argv: list[bytes]) -> Reply:
 
 @command(
     "BZPOPMIN key [key ...] timeout:double",
-    WRITE | NOSCRIPT | BLOCKING | FAST,
+    WRITE | BLOCKING | FAST,
     keys="RW ACCESS DELETE",
     since="5.0.0",
     cost="O(log n), n = members",
@@ -153,7 +155,7 @@ def bzpopmin(db: Keyspace, argv: list[bytes]) -> Reply:
 
 @command(
     "BZPOPMAX key [key ...] timeout:double",
-    WRITE | NOSCRIPT | BLOCKING | FAST,
+    WRITE | BLOCKING | FAST,
     keys="RW ACCESS DELETE",
     since="5.0.0",
     cost="O(log n), n = members",

@@ -14,16 +14,15 @@ from respkv.doubles import format_float
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_members
-from respkv.errors import BadSyntax, NotAFloat, ReplyError, WrongArity, WrongType
+from respkv.errors import BadSyntax, NotAFloat, NoValuesElsewhere, ReplyError, WrongArity, WrongType
 from respkv.reply import NULL_ARRAY, Pairs, Reply
 from respkv.values.sorted_sets import ADDED, UNCHANGED, UPDATED, SortedSet
 
 command = CommandGroup("sorted-set", __name__)
 
-RANDOM_COUNT_MAX: Final = 1 << 24
+REPETITIONS_MAX: Final = 1 << 22
 """How many members with repetition one ZRANDMEMBER may ask for; a reply of more would exhaust the memory."""
 
-_INFINITY: Final = float("inf")
 _NX: Final = 1
 _XX: Final = 2
 _GT: Final = 4
@@ -46,7 +45,7 @@ def parse_score(text: bytes) -> float:
     if number - number != 0.0:
         if b"n" not in text.lower():
             raise NotAFloat
-    elif number == 0.0 and text.lower().partition(b"e")[0].strip(b"+-0.") not in (b"", b"x", b"x0"):
+    elif number == 0.0 and text != b"0" and text.lower().partition(b"e")[0].strip(b"+-0.") not in (b"", b"x", b"x0"):
         raise NotAFloat
     return number
 
@@ -87,7 +86,8 @@ def zadd(db: Keyspace, argv: list[bytes]) -> Reply:
     > ZADD k CH 3 a
     (integer) 1
     """
-    if len(argv) > 4 or argv[2].upper() in _ZADD_OPTIONS:
+    # An option, or a score without digits.
+    if len(argv) > 4 or (argv[2] and argv[2][0] > 57):
         return _zadd_many(db, argv)
     score = parse_score(argv[2])
     key = argv[1]
@@ -310,8 +310,8 @@ def zrandmember(db: Keyspace, argv: list[bytes]) -> Reply:
             raise BadSyntax
         if abs(count) > INT64_MAX // 2:
             raise ReplyError(b"ERR value is out of range")
-    if count < -RANDOM_COUNT_MAX:
-        raise ReplyError(b"ERR value is out of range")
+    if count < -REPETITIONS_MAX:
+        raise ReplyError(b"ERR value is out of range, at most %d random couples at once" % REPETITIONS_MAX)
     value = as_sorted_set(db.find(argv[1]))
     pairs = [] if value is None else _random_pairs(db, value, count)
     return Pairs(pairs) if with_scores else [member for member, _ in pairs]
@@ -353,10 +353,10 @@ def zscan(db: Keyspace, argv: list[bytes]) -> Reply:
         elif args.token_with_value(b"MATCH"):
             pattern = args.next()
         elif args.token(b"NOVALUES"):
-            raise ReplyError(b"ERR NOVALUES option can only be used in HSCAN")
+            raise NoValuesElsewhere
         else:
             raise BadSyntax
-    if value.is_packed:
+    if value.scores is None:
         cursor = 0
         members = value.members_between(0, len(value))
     else:

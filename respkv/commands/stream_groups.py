@@ -22,7 +22,7 @@ from respkv.commands.stream_args import (
 )
 from respkv.commands.stream_reads import Claims, find_consumer, set_id_effect
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NotAnInteger, ReplyError
+from respkv.errors import BadSyntax, CountTooSmall, NotAnInteger, ReplyError
 from respkv.reply import NULL_ARRAY, OK, Encoded, Reply, Status
 from respkv.values.stream_groups import Group, SortedIds
 from respkv.values.stream_ids import format_id, parse_id
@@ -489,5 +489,5 @@ def _count_of(word: bytes) -> int:
     except NotAnInteger:
         count = 0
     if not 1 <= count <= _COUNT_MAX:
-        raise ReplyError(b"ERR COUNT must be > 0")
+        raise CountTooSmall
     return count

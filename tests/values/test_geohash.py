@@ -1,6 +1,6 @@
 """Places as numbers."""
 
-import itertools
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -67,7 +67,7 @@ def test_the_cells_of_a_row_tile_the_globe() -> None:
     edges = [Cell(column, 0, 3).west_east() for column in range(8)]
     assert edges[0][0] == -180.0
     assert edges[-1][1] == 180.0
-    assert all(one[1] == two[0] for one, two in itertools.pairwise(edges))
+    assert all(one[1] == two[0] for one, two in pairwise(edges))
 
 
 def test_distances() -> None:

@@ -16,6 +16,8 @@ SINCE_7_0 = {b"client|no-touch", b"client|setinfo", b"waitaof"}
 """Commands that redis-server 7.0 has not."""
 
 CHANGED_SINCE_7_0 = {
+    b"bzpopmax": "7.2 lets scripts use it",
+    b"bzpopmin": "7.2 lets scripts use it",
     b"client|setname": "7.2 gave it tips",
     b"command|getkeys": "7.2 takes a command without arguments",
     b"command|getkeysandflags": "7.2 takes a command without arguments",
@@ -25,6 +27,8 @@ CHANGED_SINCE_7_0 = {
     b"msetnx": "7.2 took its tips away",
     b"randomkey": "7.2 completed its tips",
     b"scan": "7.2 completed its tips",
+    b"zrank": "7.2 gave it WITHSCORE",
+    b"zrevrank": "7.2 gave it WITHSCORE",
     b"wait": "7.2 marked it as blocking, and lets scripts use it",
 }
 
