@@ -55,6 +55,7 @@ class Replayer:
                 spec = names.get(argv[0])
                 if (
                     spec is None
+                    or spec.handler is None  # a container
                     or spec.wants_session
                     or self._queue is not None
                     or not spec.least <= len(argv) <= spec.most

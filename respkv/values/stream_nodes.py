@@ -286,16 +286,17 @@ class Node:
         while at < end and taken < most:
             flags: i64 = data[at]
             position: i64 = at + 2
-            first: i64 = data[position]
-            if first < 128:
-                ms = self.ms + first
+            # Both halves of an ID have 64 bits without a sign: too many for i64.
+            ms: int = data[position]
+            if ms < 128:
+                ms += self.ms
                 position += 2
             else:
                 ms = self.ms + _number_at(data, position) & SEQUENCE_MAX
                 position = listpack.after(data, position)
-            first = data[position]
-            if first < 128:
-                sequence = self.sequence + first
+            sequence: int = data[position]
+            if sequence < 128:
+                sequence += self.sequence
                 position += 2
             else:
                 sequence = self.sequence + _number_at(data, position) & SEQUENCE_MAX
