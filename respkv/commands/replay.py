@@ -63,7 +63,7 @@ class Replayer:
                     self._apply_unusual(argv)
                     db = self.db
                     continue
-                spec.handler(db, argv)  # type: ignore[misc]
+                spec.handler(db, argv)
                 engine.dirty = 0
                 if engine.replacement is not None:
                     engine.replacement = None

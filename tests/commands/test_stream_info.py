@@ -73,7 +73,7 @@ def test_the_lag_of_a_group(client: Client, stream: World) -> None:
     client.run("XDEL s 8")
     assert lag(client) == (3, None)
     client.run("XREADGROUP GROUP g a COUNT 5 STREAMS s >")
-    assert lag(client) == (None, 3) or lag(client) == (None, None)
+    assert lag(client) == (None, None)
     client.run("XREADGROUP GROUP g a STREAMS s >")
     assert lag(client) == (12, 0)
     client.run("XGROUP SETID s g 5")
