@@ -46,6 +46,12 @@ def test_ids_go_up_even_when_the_clock_goes_back(client: Client, world: World) -
     assert client.run("XADD s * f v") == b"%d-1" % START_MS
 
 
+def test_the_clock_takes_over_when_the_sequence_numbers_run_out(client: Client) -> None:
+    client.run(f"XADD s {START_MS + 5}-{2**64 - 1} f v")
+    assert client.run("XADD s MAXLEN 5 * f v") == b"%d-0" % (START_MS + 6)
+    assert client.error(f"XADD s {START_MS + 5}-* f v").startswith("ERR The ID specified in XADD is equal or smaller")
+
+
 @pytest.mark.parametrize("number", ["5-2", "5-1", "4-9", "5", "0-1"])
 def test_an_id_must_be_above_the_last(client: Client, number: str) -> None:
     client.run("XADD s 5-2 f v")

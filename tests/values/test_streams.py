@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from respkv.values.limits import Limits
 from respkv.values.stream_groups import Group
-from respkv.values.stream_ids import ID_MAX, format_id
+from respkv.values.stream_ids import ID_MAX, SEQUENCE_BITS, SEQUENCE_MAX, format_id
 from respkv.values.streams import NO_LIMIT, Entry, Stream
 
 Model = list[Entry]
@@ -19,10 +19,15 @@ def limits(entries: int = 4, size: int = 4096) -> Limits:
     return made
 
 
+def append(stream: Stream, number: int, pairs: list[bytes], limits: Limits) -> None:
+    size = sum(len(element) for element in pairs)
+    stream.append(number >> SEQUENCE_BITS, number & SEQUENCE_MAX, pairs, 0, size, limits)
+
+
 def stream_of(*numbers: int, entries: int = 4) -> Stream:
     stream = Stream()
     for number in numbers:
-        stream.append(number, [b"f", b"%d" % number], 0, limits(entries))
+        append(stream, number, [b"f", b"%d" % number], limits(entries))
     return stream
 
 
@@ -71,7 +76,7 @@ def test_a_stream_is_a_list_of_entries(
     for what, number, pairs in steps:
         if what == "add":
             added += 1
-            stream.append(stream.last_id + number, pairs, 0, limits(node_entries))
+            append(stream, stream.last_id + number, pairs, limits(node_entries))
             model.append((stream.last_id, pairs))
         elif what == "delete":
             victim = model[number % len(model)][0] if model else number
@@ -106,13 +111,13 @@ def test_nodes_end_at_the_limits_of_entries_and_bytes() -> None:
     assert [node.count for node in stream_of(*range(1, 11)).nodes] == [4, 4, 2]
     stream = Stream()
     for number in range(1, 21):
-        stream.append(number, [b"f", b"x" * 100], 0, limits(0, 512))
+        append(stream, number, [b"f", b"x" * 100], limits(0, 512))
     assert len(stream.nodes) == 5
     # A deleted entry still counts for its node.
     stream = stream_of(1, 2, 3)
     stream.delete(2)
-    stream.append(4, [b"f", b"v"], 0, limits())
-    stream.append(5, [b"f", b"v"], 0, limits())
+    append(stream, 4, [b"f", b"v"], limits())
+    append(stream, 5, [b"f", b"v"], limits())
     assert [node.count for node in stream.nodes] == [3, 1]
 
 
@@ -143,7 +148,7 @@ def test_a_copy_shares_nothing() -> None:
     copy = stream.copy()
     assert copy.digest() == stream.digest()
     before = stream.digest()
-    copy.append(9, [b"f", b"v"], 0, limits())
+    append(copy, 9, [b"f", b"v"], limits())
     copy.delete(1)
     copy.delete(6)
     copy.groups[b"g"].last_id = 5
@@ -158,24 +163,19 @@ def test_nodes_of_the_same_fields_share_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "ms", "expected"),
+    ("numbers", "ms", "sequence"),
     [
-        ([], 5, 5 << 64),
+        ([], 5, 0),
         ([], 0, 1),
-        ([5 << 64], 5, 5 << 64 | 1),
-        ([6 << 64], 5, 5 << 64),
-        ([ID_MAX], (1 << 64) - 1, ID_MAX),
+        ([5 << 64], 5, 1),
+        ([6 << 64], 5, -1),
+        ([5 << 64], 6, 0),
+        ([5 << 64 | SEQUENCE_MAX], 5, -1),
+        ([ID_MAX], SEQUENCE_MAX, -1),
     ],
 )
-def test_the_next_sequence_number_of_a_millisecond(numbers: list[int], ms: int, expected: int) -> None:
-    assert stream_of(*numbers).next_id_at(ms) == expected
-
-
-def test_ids_of_now_go_on_behind_a_clock_that_went_back() -> None:
-    stream = stream_of(7 << 64 | 3)
-    assert stream.next_id(9) == 9 << 64
-    assert stream.next_id(7) == 7 << 64 | 4
-    assert stream.next_id(1) == 7 << 64 | 4
+def test_the_next_sequence_number_of_a_millisecond(numbers: list[int], ms: int, sequence: int) -> None:
+    assert stream_of(*numbers).next_sequence(ms) == sequence
 
 
 @pytest.mark.parametrize(
