@@ -55,6 +55,7 @@ class Replayer:
                 spec = names.get(argv[0])
                 if (
                     spec is None
+                    or spec.handler is None  # a container
                     or spec.wants_session
                     or self._queue is not None
                     or not spec.least <= len(argv) <= spec.most
@@ -62,7 +63,7 @@ class Replayer:
                     self._apply_unusual(argv)
                     db = self.db
                     continue
-                spec.handler(db, argv)  # type: ignore[misc]
+                spec.handler(db, argv)
                 engine.dirty = 0
                 if engine.replacement is not None:
                     engine.replacement = None

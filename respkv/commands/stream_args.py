@@ -7,7 +7,7 @@ from respkv.engine.keyspace import Keyspace
 from respkv.errors import BadSyntax, ReplyError, WrongType
 from respkv.values.limits import Limits
 from respkv.values.stream_groups import Group
-from respkv.values.stream_ids import ID_MAX, SEQUENCE_MAX, format_id, parse_half, parse_id
+from respkv.values.stream_ids import ID_MAX, SEQUENCE_BITS, SEQUENCE_MAX, format_id, parse_half, parse_id
 from respkv.values.streams import NO_LIMIT, Stream
 
 
@@ -145,9 +145,9 @@ class TrimParser:
         self.adds = adds
         self.trim: Trim | None = None
         self.may_create = True
-        # The ID; -1 for one of the server's choice; with `milliseconds` set, for the next sequence number there.
-        self.number = -1
-        self.milliseconds = -1
+        # The halves of the ID; -1 for one of the server's choice.
+        self.ms = -1
+        self.sequence = -1
         self._limit = -1
 
     def parse(self, limits: Limits) -> None:
@@ -194,11 +194,13 @@ class TrimParser:
     def _read_id(self, text: bytes) -> None:
         half, _, rest = text.partition(b"-")
         if rest == b"*" and len(text) < 128:
-            self.milliseconds = parse_half(half)
-            if self.milliseconds < 0:
+            self.ms = parse_half(half)
+            if self.ms < 0:
                 raise InvalidId
         else:
-            self.number = id_of(text)
+            number = id_of(text)
+            self.ms = number >> SEQUENCE_BITS
+            self.sequence = number & SEQUENCE_MAX
 
     def _check(self, limits: Limits) -> None:
         trim = self.trim

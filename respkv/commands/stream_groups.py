@@ -63,6 +63,12 @@ class _GroupOptions:
             raise BadSubcommand(b"XGROUP", argv[1])
 
 
+def _entries_read(db: Keyspace, stream: Stream | None, entries_read: int) -> int:
+    """No group can have read more than there was; but in a log that is replayed it is as it was."""
+    most = stream.entries_added if stream is not None else 0
+    return most if entries_read > most and db.engine.now_ms > 0 else entries_read
+
+
 def _existing(db: Keyspace, key: bytes) -> Stream:
     stream = stream_or_none(db.edit(key))
     if stream is None:
@@ -96,7 +102,7 @@ def create(db: Keyspace, argv: list[bytes]) -> Reply:
     last_id = newest if argv[4] == b"$" else id_of(argv[4])
     if stream is not None and name in stream.groups:
         raise ReplyError(b"BUSYGROUP Consumer Group name already exists")
-    group = Group(name, last_id, options.entries_read)
+    group = Group(name, last_id, _entries_read(db, stream, options.entries_read))
     if stream is None:
         stream = Stream()
         stream.groups[name] = group
@@ -122,7 +128,7 @@ def setid(db: Keyspace, argv: list[bytes]) -> Reply:
     stream = _existing(db, argv[2])
     group = _existing_group(stream, argv)
     group.last_id = stream.last_id if argv[4] == b"$" else id_of(argv[4])
-    group.entries_read = options.entries_read
+    group.entries_read = _entries_read(db, stream, options.entries_read)
     db.changed_aside(argv[2], 0)
     db.notify(STREAM, b"xgroup-setid", argv[2])
     return OK

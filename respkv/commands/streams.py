@@ -11,9 +11,9 @@ from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.commands.stream_args import TrimParser, end_of, id_of, ids_of, start_of, stream_or_none
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NoSuchKey, ReplyError, WrongArity
+from respkv.errors import BadSyntax, NoSuchKey, ReplyError, WrongArity, WrongType
 from respkv.reply import NULL_ARRAY, OK, Encoded, Reply
-from respkv.values.stream_ids import ID_MAX, format_id
+from respkv.values.stream_ids import ID_MAX, SEQUENCE_MAX
 from respkv.values.streams import ENTRY_MAX_BYTES, NO_LIMIT, Stream
 
 command = CommandGroup("stream", __name__)
@@ -37,34 +37,48 @@ def xadd(db: Keyspace, argv: list[bytes]) -> Reply:
     "1-2"
     """
     if argv[2] == b"*":
-        return _add(db, argv, 2, -1, None)
+        return _add(db, argv, 2, None)
     parser = TrimParser(argv, adds=True)
     parser.parse(db.engine.limits)
-    return _add(db, argv, parser.at, parser.number, parser)
+    return _add(db, argv, parser.at, parser)
 
 
-def _add(db: Keyspace, argv: list[bytes], at: int, number: int, parser: TrimParser | None) -> Reply:
-    """Add the entry whose ID is argument `at`: `number`, or -1 if it is to be chosen."""
-    if len(argv) - at < 3 or (len(argv) - at) % 2 == 0:
+def _add(db: Keyspace, argv: list[bytes], at: int, parser: TrimParser | None) -> Reply:
+    """Add the entry whose ID is argument `at`, with what `parser` found before it, if anything."""
+    words = len(argv) - at
+    if words < 3 or not words & 1:
         raise WrongArity(b"xadd")
-    if number == 0:
-        raise ReplyError(b"ERR The ID specified in XADD must be greater than 0-0")
+    ms = sequence = -1
+    if parser is not None:
+        ms = parser.ms
+        sequence = parser.sequence
+        if ms == 0 and sequence == 0:
+            raise ReplyError(b"ERR The ID specified in XADD must be greater than 0-0")
     key = argv[1]
-    stream = stream_or_none(db.edit(key))
-    is_new = stream is None
-    if stream is None:
+    value = db.edit(key)
+    if value is None:
         if parser is not None and not parser.may_create:
             return None
         stream = Stream()
-    if stream.last_id == ID_MAX:
-        raise ReplyError(b"ERR The stream has exhausted the last possible ID, unable to add more items")
-    is_chosen = number < 0
+    elif isinstance(value, Stream):
+        stream = value
+    else:
+        raise WrongType
+    is_chosen = sequence < 0
     if is_chosen:
-        if parser is not None and parser.milliseconds >= 0:
-            number = stream.next_id_at(parser.milliseconds)
+        if ms >= 0:
+            sequence = stream.next_sequence(ms)
         else:
-            number = stream.next_id(db.engine.now_ms)
-    if number <= stream.last_id:
+            # Should the clock have gone back, IDs go on where they are.
+            ms = max(db.engine.now_ms, stream.last_ms)
+            sequence = stream.next_sequence(ms)
+            if sequence < 0 and ms < SEQUENCE_MAX:
+                ms += 1
+                sequence = 0
+    last_ms = stream.last_ms
+    if ms < last_ms or (ms == last_ms and sequence <= stream.last_sequence):
+        if stream.last_id == ID_MAX:
+            raise ReplyError(b"ERR The stream has exhausted the last possible ID, unable to add more items")
         raise ReplyError(b"ERR The ID specified in XADD is equal or smaller than the target stream top item")
     size = 0
     for place in range(at + 1, len(argv)):
@@ -72,11 +86,11 @@ def _add(db: Keyspace, argv: list[bytes], at: int, number: int, parser: TrimPars
     if size > ENTRY_MAX_BYTES:
         raise ReplyError(b"ERR Elements are too large to be stored")
     bytes_before = stream.nbytes
-    stream.append(number, argv, at + 1, db.engine.limits)
-    name = format_id(number)
+    stream.append(ms, sequence, argv, at + 1, size, db.engine.limits)
+    name = b"%d-%d" % (ms, sequence)
     trim = parser.trim if parser is not None else None
     trimmed = trim.apply(stream) if trim is not None else 0
-    if is_new:
+    if value is None:
         db.set(key, stream)
     else:
         db.changed(key, stream.nbytes - bytes_before)
@@ -238,7 +252,7 @@ def xsetid(db: Keyspace, argv: list[bytes]) -> Reply:
             raise ReplyError(b"ERR The ID specified in XSETID is smaller than the target stream top item")
         if -1 < entries_added < stream.length:
             raise ReplyError(b"ERR The entries_added specified in XSETID is smaller than the target stream length")
-    stream.last_id = last_id
+    stream.set_last_id(last_id)
     if entries_added >= 0:
         stream.entries_added = entries_added
     if max_deleted_id:

@@ -55,7 +55,7 @@ def _decode(reader: RdbReader, kind: int) -> Stream:
     if length != live:
         raise reader.damage(f"a stream of {live} entries that claims to have {length}")
     stream.length = length
-    stream.last_id = _read_id(reader)
+    stream.set_last_id(_read_id(reader))
     if stream.nodes and stream.last_id < stream.last_entry_id():
         raise reader.damage("a stream whose last ID is below its last entry's")
     # The marks tell the first ID too, but the entries know it better.

@@ -88,9 +88,10 @@ class Node:
 
     def __init__(self, first: int, fields: list[bytes]) -> None:
         self.first = first
-        self.last = first
         self.ms = first >> SEQUENCE_BITS
         self.sequence = first & SEQUENCE_MAX
+        self.last_ms = self.ms
+        self.last_sequence = self.sequence
         self.count = 0
         self.deleted = 0
         self.fields = fields
@@ -99,6 +100,11 @@ class Node:
         self.growing: bytearray | None = None
         # The listpack without the body and the two counts.
         self.frame_bytes = len(self._master_rest()) + listpack.HEADER_BYTES + 1
+
+    @property
+    def last(self) -> int:
+        """The ID of the last entry, whether or not it is deleted. O(1)."""
+        return self.last_ms << SEQUENCE_BITS | self.last_sequence
 
     def _master_rest(self) -> bytes:
         pieces = [encode_number(len(self.fields))]
@@ -155,7 +161,8 @@ class Node:
     def copy(self) -> "Node":
         """A node that shares nothing with this one that can change. O(bytes) of the youngest, else O(1)."""
         copy = Node(self.first, self.fields)
-        copy.last = self.last
+        copy.last_ms = self.last_ms
+        copy.last_sequence = self.last_sequence
         copy.count = self.count
         copy.deleted = self.deleted
         copy.body = self.body
@@ -165,10 +172,8 @@ class Node:
 
     # Adding
 
-    def append(self, number: int, argv: list[bytes], at: int) -> int:
-        """Add the entry `number`, whose fields and values are `argv` from `at` on; the bytes that it took."""
-        ms = number >> SEQUENCE_BITS
-        sequence = number & SEQUENCE_MAX
+    def append(self, ms: int, sequence: int, argv: list[bytes], at: int) -> int:
+        """Add an entry, whose fields and values are `argv` from `at` on; the bytes that it took."""
         fields = self.fields
         size = len(fields)
         same = len(argv) - at == size * 2
@@ -200,7 +205,8 @@ class Node:
             growing = self.growing = bytearray(self.body)
             self.body = b""
         growing += entry
-        self.last = number
+        self.last_ms = ms
+        self.last_sequence = sequence
         self.count += 1
         return len(entry)
 
@@ -286,16 +292,17 @@ class Node:
         while at < end and taken < most:
             flags: i64 = data[at]
             position: i64 = at + 2
-            first: i64 = data[position]
-            if first < 128:
-                ms = self.ms + first
+            # Both halves of an ID have 64 bits without a sign: too many for i64.
+            ms: int = data[position]
+            if ms < 128:
+                ms += self.ms
                 position += 2
             else:
                 ms = self.ms + _number_at(data, position) & SEQUENCE_MAX
                 position = listpack.after(data, position)
-            first = data[position]
-            if first < 128:
-                sequence = self.sequence + first
+            sequence: int = data[position]
+            if sequence < 128:
+                sequence += self.sequence
                 position += 2
             else:
                 sequence = self.sequence + _number_at(data, position) & SEQUENCE_MAX
@@ -474,7 +481,9 @@ def load_node(first: int, data: bytes) -> Node:
     if announced not in (65535, walk.elements):
         raise ValueError("a listpack with another number of elements than it says")
     node.body = data[start:end]
-    node.last = max(previous, first)
+    if previous >= 0:
+        node.last_ms = previous >> SEQUENCE_BITS
+        node.last_sequence = previous & SEQUENCE_MAX
     node.count = live
     node.deleted = flagged
     return node
