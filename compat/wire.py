@@ -6,6 +6,7 @@ the few lines of parsing are our own. They favour plainness over speed; bulk loa
 
 import contextlib
 import re
+import select
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,10 @@ class Connection:
         self.closed = self.closed or not data
         self.pending += data
         return bool(data)
+
+    def has_input(self, timeout_s: float) -> bool:
+        """Whether there is something to read, now or within that time."""
+        return bool(self.pending) or bool(select.select([self._socket], [], [], timeout_s)[0])
 
     def read_until_quiet(self, quiet_s: float) -> tuple[list[Reply], bool]:
         """All replies until nothing arrives for `quiet_s`, and whether the server hung up."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compat.differential import generate, known
+from compat.differential.pair import Findings
 from compat.differential.play import Answer, Judge, Player
 from compat.differential.script import Case, Step, load_cases
 from compat.servers import KINDS, Kind, Server, ServerUnavailable, available, end_with_signals, start
@@ -137,9 +138,11 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         fleet = Fleet(stack)
         play_all(fleet, cases, options, tally)
-        findings = generate.Findings()
+        findings = Findings()
         if examples:
-            oracle = fleet.get(KINDS[options.oracle or ORACLES[0]], {}, "oracle ")
+            # Where the oracles differ, the newest decides.
+            newest = next(kind.name for kind in reversed(available()) if kind.name in ORACLES)
+            oracle = fleet.get(KINDS[options.oracle or newest], {}, "oracle ")
             subject = fleet.get(KINDS[options.subject], {}, "subject ")
             findings = generate.run(oracle, subject, seed, examples)
             for text in findings.differences:

@@ -3,13 +3,15 @@
     WORD        itself              name        drawn from `ARGUMENTS[name]`
     [ a | b ]   nothing, a or b     < a | b >   a or b              { a }   a, one to four times
 
-To add a type: lines here, argument kinds below. Times are chosen so that nothing expires while a sequence
+To add a type: lines and kinds of arguments in `families.py`. Times are chosen so that nothing expires while a sequence
 runs, except what expires at once.
 """
 
 import re
 
 from hypothesis import strategies as st
+
+from compat.differential.families import BLOCKING, FAMILIES, KEYS_OF, kinds
 
 Argv = list[bytes]
 ArgvStrategy = st.SearchStrategy[Argv]
@@ -26,6 +28,7 @@ ODD_NUMBERS = [
     *(b" 1", b"1 "),
 ]
 KEYS = [b"k1", b"k2", b"k3", b"{t}4", b"", b"\x00\xff"]
+ALL_KEYS = KEYS + [key for keys in KEYS_OF.values() for key in keys]
 VALUES = [
     *words('"" a ohmytext mynewtext 12 -7 3.5 1e3 inf nan'),
     *(b"hello world", b"\r\n", b"\x00\x01\xfe", b"x" * 44, b"x" * 45, b"y" * 300),
@@ -48,12 +51,6 @@ ARGUMENTS: dict[str, st.SearchStrategy[bytes]] = {
         "milliseconds": "100000 1000000 0 -1 x 9223372036854775807 9223372036854770000",
         "unix-time": "9999999999 33177117420 1 0 -1 x 9223372036854775807 9223372036854775",
         "unix-time-ms": "9999999999999 33177117420000 1 0 -1 x 9223372036854775807",
-        "bit-offset": "0 1 7 8 13 100 2000 -1 4294967296 x",
-        "bit": "0 1 0 1 2 x",
-        "bit-operation": "AND OR XOR NOT and xor NAND",
-        "bit-encoding": "u8 i8 u1 i1 i64 u63 i5 u13 u64 i65 u0 x8",
-        "bit-place": "0 1 7 #0 #1 #3 100 -1 #x 4294967296 #600000000",
-        "overflow": "WRAP SAT FAIL wrap nosuch",
         "db": "0 1 0 1 15 16 -1 x",
         "pattern": 'k* * k[1-2] k[^1] ?1 \\* [ "" *4 k[2-1]',
         "count": "1000 1000 0 -1 x",
@@ -71,6 +68,10 @@ ARGUMENTS: dict[str, st.SearchStrategy[bytes]] = {
         "junk": 'NX EX "" -5 foo GET KEEPTTL *',
     }.items()
 }
+
+ARGUMENTS |= kinds()
+# Commands on keys of any type.
+ANY_KEY: st.SearchStrategy[bytes] = st.sampled_from(KEYS[:4] + ALL_KEYS)
 
 EXPIRE_CONDITIONS = "[ NX | XX | GT | LT | GT XX | NX GT | GT LT | LT XX ]"
 
@@ -104,20 +105,6 @@ GRAMMARS: dict[str, str] = {
         DECRBY key int
         INCRBYFLOAT key float
         LCS key key [ LEN | IDX ] [ MINMATCHLEN int ] [ WITHMATCHLEN ]
-    """,
-    "bitmaps": """
-        SETBIT key bit-offset bit
-        SETBIT key bit-offset bit
-        GETBIT key bit-offset
-        BITCOUNT key
-        BITCOUNT key index index [ BYTE | BIT ]
-        BITPOS key bit
-        BITPOS key bit index
-        BITPOS key bit index index [ BYTE | BIT ]
-        BITOP bit-operation key { key }
-        BITFIELD key { OVERFLOW overflow | GET bit-encoding bit-place | SET bit-encoding bit-place int }
-        BITFIELD key { OVERFLOW overflow | INCRBY bit-encoding bit-place int | GET bit-encoding bit-place }
-        BITFIELD_RO key { GET bit-encoding bit-place }
     """,
     "keys": """
         DEL { key }
@@ -239,7 +226,19 @@ GRAMMARS: dict[str, str] = {
 }
 
 
-def _strategy(words: list[str], at: int, closing: str) -> tuple[ArgvStrategy, int]:
+GRAMMARS |= FAMILIES
+
+
+def key_of(family: str) -> st.SearchStrategy[bytes]:
+    """The keys that a line of the family names."""
+    if family in KEYS_OF:
+        return st.sampled_from(KEYS_OF[family] * 8 + ALL_KEYS)
+    return ARGUMENTS["key"] if family == "strings" else ANY_KEY
+
+
+def _strategy(
+    words: list[str], at: int, closing: str, arguments: dict[str, st.SearchStrategy[bytes]]
+) -> tuple[ArgvStrategy, int]:
     """What stands between `at` and the closing bracket: alternatives of sequences."""
     alternatives: list[ArgvStrategy] = []
     parts: list[ArgvStrategy] = []
@@ -251,23 +250,24 @@ def _strategy(words: list[str], at: int, closing: str) -> tuple[ArgvStrategy, in
             if word == closing:
                 return st.one_of(alternatives), at
         elif word == "[":
-            inner, at = _strategy(words, at, "]")
+            inner, at = _strategy(words, at, "]", arguments)
             parts.append(st.one_of(st.just([]), inner))
         elif word == "<":
-            inner, at = _strategy(words, at, ">")
+            inner, at = _strategy(words, at, ">", arguments)
             parts.append(inner)
         elif word == "{":
-            inner, at = _strategy(words, at, "}")
+            inner, at = _strategy(words, at, "}", arguments)
             parts.append(st.lists(inner, min_size=1, max_size=4).map(lambda found: [w for argv in found for w in argv]))
-        elif word in ARGUMENTS:
-            parts.append(ARGUMENTS[word].map(lambda value: [value]))
+        elif word in arguments:
+            parts.append(arguments[word].map(lambda value: [value]))
         else:
             parts.append(st.just([word.encode()]))
 
 
-def form(line: str) -> ArgvStrategy:
+def form(line: str, family: str = "strings") -> ArgvStrategy:
     """The strategy for one line of the grammar."""
-    return _strategy([*re.findall(r"\S+", line), "\n"], 0, "\n")[0]
+    arguments = {**ARGUMENTS, "key": key_of(family)}
+    return _strategy([*re.findall(r"\S+", line), "\n"], 0, "\n", arguments)[0]
 
 
 @st.composite
@@ -286,8 +286,48 @@ def _spoiled(draw: st.DrawFn, forms: ArgvStrategy) -> Argv:
     return argv
 
 
-def commands(families: list[str], without: frozenset[bytes] = frozenset()) -> ArgvStrategy:
-    """Commands of the named families, leaving out those named in `without`."""
-    lines = [line.strip() for family in families for line in GRAMMARS[family].splitlines() if line.strip()]
-    kept = [line for line in lines if line.split()[0].encode() not in without]
-    return _spoiled(st.sampled_from(kept).flatmap(form))
+_VERSION = re.compile(r"(\d+)\.(\d+): ")
+
+
+def lines_of(text: str, version: tuple[int, int], known: frozenset[bytes] | None = None) -> list[str]:
+    """The lines of a grammar for an oracle of that version that knows those commands (None: all)."""
+    lines = []
+    for line in map(str.strip, text.splitlines()):
+        match = _VERSION.match(line)
+        if not line or (match and (int(match[1]), int(match[2])) > version):
+            continue
+        body = line[match.end() :] if match else line
+        first = body.split()[0]
+        # Of `< ZMPOP 1 key | ZMPOP 2 key key > ...` one of the names has to be known.
+        names = re.findall(r"[A-Z_]{2,}", body) if first == "<" else [first]
+        if known is None or first == "NOSUCHCOMMAND" or any(name.encode() in known for name in names):
+            lines.append(body)
+    return lines
+
+
+def commands(
+    families: list[str],
+    without: frozenset[bytes] = frozenset(),
+    version: tuple[int, int] = (7, 0),
+    known: frozenset[bytes] | None = None,
+) -> ArgvStrategy:
+    """Commands of the named families, leaving out those named in `without` and those that the oracle does not know."""
+    forms: list[ArgvStrategy] = []
+    for family in families:
+        lines = lines_of(GRAMMARS[family], version, known)
+        kept = [form(line, family) for line in lines if not without & set(re.findall(rb"[A-Z_]+", line.encode()))]
+        if kept:
+            forms.append(st.one_of(kept))
+    return _spoiled(st.one_of(forms))
+
+
+def blocking_commands(known: frozenset[bytes] | None = None, without: frozenset[bytes] = frozenset()) -> ArgvStrategy:
+    """Commands whose clients may have to wait."""
+    return st.one_of(
+        [
+            form(line, family)
+            for family, text in BLOCKING.items()
+            for line in lines_of(text, (99, 0), known)
+            if line.split()[0].encode() not in without
+        ]
+    )

@@ -17,6 +17,10 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             r"@\w (?i:BITCOUNT|BITPOS) [^\n]*\n +redis-server 7\.0: (?::-?\d|-WRONGTYPE)[^\n]*\n +respkv: -ERR",
             "newer ones look at the range first, 7.0 at the key",
         ),
+        (
+            r"Redis 8\.2: -NOGROUP No such key '' .*\n +respkv: -NOGROUP No such key ' ",
+            "in an error's text Redis shows a name only up to a zero byte",
+        ),
         (r'@\w SCAN ""\n', "7.4 refuses an empty cursor, which 7.0 takes for 0"),
         (r"> CONFIG GET appendfsync", "respkv syncs always by default"),
         (
