@@ -184,12 +184,6 @@ BY_COMMAND: dict[str, Comparator] = {
     "EXPIRETIME": near,
     "HELLO": hello,
     "HEXPIRETIME": near,
-<<<<<<< HEAD
-    "HPEXPIRETIME": near,
-    "HPTTL": near,
-    "HSCAN": scan,
-    "HTTL": near,
-=======
     "HGETALL": pairs,
     "HKEYS": unordered,
     "HPEXPIRETIME": near,
@@ -198,7 +192,6 @@ BY_COMMAND: dict[str, Comparator] = {
     "HSCAN": scan,
     "HTTL": near,
     "HVALS": unordered,
->>>>>>> bits
     "INFO": kind,
     "KEYS": unordered,
     "LASTSAVE": kind,
@@ -220,11 +213,7 @@ BY_COMMAND: dict[str, Comparator] = {
     "SLOWLOG GET": shape,
     "SMEMBERS": unordered,
     "SPOP": unordered,
-<<<<<<< HEAD
-    "SRANDMEMBER": unordered,
-=======
     "SRANDMEMBER": shape,
->>>>>>> bits
     "SSCAN": scan,
     "SUNION": unordered,
     "TIME": shape,
