@@ -162,6 +162,23 @@ class World:
         """Let time pass."""
         self.engine.now_ms += duration_ms
 
+    def tick(self, duration_ms: int = 0) -> None:
+        """Let time pass, and do what is due then."""
+        self.advance(duration_ms)
+        self.server.tick()
+        self.resume_ready()
+
+    def resume_ready(self) -> None:
+        """Let go on whoever waited and has a reply, as the pump does at the end of a turn."""
+        ready = self.server.ready
+        at = 0
+        while at < len(ready):
+            session = ready[at]
+            at += 1
+            if session.parked:
+                session.resume()
+        ready.clear()
+
     def take_log(self) -> list[list[bytes]]:
         """What was propagated since the last call, as commands, SELECT left out."""
         self.collect()
@@ -213,11 +230,21 @@ class Client:
         checks = world.checks_each_command
         before = digest(world.engine) if checks else {}
         self.session.receive(data)
+        world.resume_ready()
         answer = self.session.take_output()
         effects = world.collect()
         if checks:
             self._check(data, answer, before, effects)
         return answer
+
+    def start(self, *words: bytes | str | float) -> None:
+        """Send one command that has to wait."""
+        answer = self.raw(encode(parse_words(words)))
+        assert not answer, f"it does not wait: {answer!r}"
+
+    def replies(self) -> list[Any]:
+        """What has come for commands that waited."""
+        return decode(self.session.take_output())
 
     def _check(self, data: bytes, answer: bytes, before: Digest, effects: list[list[bytes]]) -> None:
         world = self.world

@@ -37,8 +37,9 @@ class Connection:
         self.session = session
         # Output that waits for the disk, in order; and output that waits for the client to read.
         self.held: deque[Held] = deque()
-        # When output had to wait for the disk last, unix ms.
-        self.held_at_ms = 0
+        # The pump's windows in which it was active last, and in which output had to wait for the disk last.
+        self.active_window = 0
+        self.held_window = 0
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
         # When the soft limit of unsent output was first passed, unix ms; 0 while it is not.
@@ -86,7 +87,6 @@ class Connection:
         data = session.take_output()
         if self.held or session.wait_lsn > durable:
             self.held.append(Held(session.wait_lsn, data))
-            self.held_at_ms = session.active_ms
         else:
             self.send(data)
 

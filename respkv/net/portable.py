@@ -31,6 +31,8 @@ class PortableClients:
         self.durability = durability
         self.nursery = nursery
         self._tasks: dict[int, _Task] = {}
+        # Those with output that their clients have yet to read.
+        self._lagging: dict[int, _Task] = {}
         self._watched: dict[int, trio.CancelScope] = {}
         # Tasks that wait for the disk.
         self._waiting = trio.lowlevel.ParkingLot()
@@ -59,12 +61,16 @@ class PortableClients:
 
     def finish_apart(self) -> None:
         """End a turn: log what was done, wake whoever became ready."""
-        while self.server.ready:
-            task = self._tasks.get(self.server.ready.pop().number)
+        ready = self.server.ready
+        at = 0
+        while at < len(ready):
+            task = self._tasks.get(ready[at].number)
+            at += 1
             if task is not None:
                 task.wake.set()
                 if task.session.closing:
                     task.scope.cancel()
+        ready.clear()
         if self.engine.effects:
             self.durability.write()
 
@@ -78,8 +84,8 @@ class PortableClients:
         self._waiting.unpark_all()
 
     def enforce_limits(self) -> None:
-        """Close clients that do not read their replies. O(clients)."""
-        for task in self._tasks.values():
+        """Close clients that do not read their replies. O(those)."""
+        for task in self._lagging.values():
             unsent = task.session.unsent_bytes
             over = 0 < self.unsent_hard_bytes < unsent
             if 0 < self.unsent_soft_bytes < unsent:
@@ -119,6 +125,7 @@ class PortableClients:
         finally:
             self.server.close_session(session)
             del self._tasks[session.number]
+            self._lagging.pop(session.number, None)
             with trio.move_on_after(1) as cleanup:
                 cleanup.shield = True
                 await trio.aclose_forcefully(task.stream)
@@ -191,12 +198,14 @@ class PortableClients:
             await task.stream.send_all(output)
             return
         task.blocked_since_ms = self.engine.now_ms
+        self._lagging[session.number] = task
         unsent = memoryview(output)
         while unsent:
             session.unsent_bytes = len(unsent)
             await task.stream.send_all(unsent[:SEND_BYTES])
             unsent = unsent[SEND_BYTES:]
         session.unsent_bytes = 0
+        del self._lagging[session.number]
 
 
 class _Task:

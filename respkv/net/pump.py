@@ -50,6 +50,13 @@ class Pump:
         # so now and then.
         self.lively = 1
         self.syncs_in_place = True
+        # They are counted in windows of time: its number, its beginning (unix ms), and the counts so far.
+        self._window = 1
+        self._window_since_ms = 0
+        self._window_lively = 0
+        self._window_waited = 0
+        # Connections with output that their clients do not read.
+        self._lagging: dict[int, Connection] = {}
         # Limits of `client-output-buffer-limit` for normal clients; 0 for none.
         self.unsent_hard_bytes = 0
         self.unsent_soft_bytes = 0
@@ -103,20 +110,32 @@ class Pump:
         """End a turn: log, then answer `active` and whoever became ready, then see to the disk."""
         server = self.server
         durability = self.durability
-        while server.ready:
-            session = server.ready.pop()
+        # In the order in which they became ready; whoever goes on may make others ready.
+        ready = server.ready
+        at = 0
+        while at < len(ready):
+            session = ready[at]
+            at += 1
             connection = self._by_session.get(session.number)
             if connection is not None:
                 if session.parked:
                     self._guarded(connection, resume=True)
                 active.append(connection)
+        ready.clear()
         if self.engine.effects:
             durability.write()
         durable = self.engine.durable
+        window = self._window
         for connection in active:
+            if connection.active_window != window:
+                connection.active_window = window
+                self._window_lively += 1
             connection.answer(durable)
             if connection.held:
                 self._holding[connection.fd] = connection
+                if connection.held_window != window:
+                    connection.held_window = window
+                    self._window_waited += 1
             if (
                 connection.unsent_bytes
                 or connection.watches_write
@@ -161,23 +180,21 @@ class Pump:
                 self.durability.sync_soon()
 
     def count_lively(self, window_ms: int) -> None:
-        """Count who did anything, and who waited for the disk, in the last `window_ms`. O(clients)."""
-        since_ms = self.engine.now_ms - window_ms
-        lively = 0
-        waited = 0
-        for connection in self._connections.values():
-            if connection.session.active_ms >= since_ms:
-                lively += 1
-                if connection.held_at_ms >= since_ms:
-                    waited += 1
-        self.lively = lively
-        self.syncs_in_place = waited * 4 >= lively * 3
+        """Take over who did anything, and who waited for the disk, in a window of `window_ms`, if it is over. O(1)."""
+        now_ms = self.engine.now_ms
+        if now_ms - self._window_since_ms < window_ms:
+            return
+        self.lively = self._window_lively
+        self.syncs_in_place = self._window_waited * 4 >= self._window_lively * 3
+        self._window += 1
+        self._window_since_ms = now_ms
+        self._window_lively = 0
+        self._window_waited = 0
 
     def enforce_limits(self) -> None:
-        """Close clients that have gone over a limit. O(clients)."""
-        for connection in list(self._connections.values()):
-            if connection.unsent_bytes or connection.over_soft_limit_ms:
-                self._look_after(connection)
+        """Close clients that have gone over a limit. O(clients that do not read)."""
+        for connection in list(self._lagging.values()):
+            self._look_after(connection)
 
     def close_all(self) -> None:
         """End all connections."""
@@ -251,6 +268,10 @@ class Pump:
         if connection.is_finished() or self._is_over_limit(connection):
             self._close(connection)
             return
+        if connection.unsent_bytes:
+            self._lagging[connection.fd] = connection
+        elif self._lagging:
+            self._lagging.pop(connection.fd, None)
         writes = connection.unsent_bytes > 0 or connection.waits_to_send_only()
         is_parked = len(connection.session.parked) > 0
         reads = not is_parked and connection.unsent_bytes < UNSENT_PAUSE_BYTES and not connection.session.closing
@@ -289,6 +310,7 @@ class Pump:
             return
         del self._connections[connection.fd]
         self._holding.pop(connection.fd, None)
+        self._lagging.pop(connection.fd, None)
         connection.drop_output()
         del self._by_session[connection.session.number]
         self.poller.remove(connection.fd)

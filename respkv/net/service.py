@@ -100,6 +100,8 @@ class Service:
         self._portable = portable
         self._clients: Pump | PortableClients | None = None
         self._stop = trio.Event()
+        self._sooner = trio.Event()
+        self._idle_check_ms = 0
         config.subscribe("client-output-buffer-limit", self._follow_limits)
         config.subscribe("active-expire-effort", self._follow_effort)
         self._follow_effort()
@@ -198,11 +200,20 @@ class Service:
 
     async def _tick_forever(self) -> None:
         server = self.server
+        server.hurry = self._hurry
+        tick_ms = int(TICK_S * 1000)
+        regular_ms = unix_ms() + tick_ms
         while True:
-            due_ms = server.next_due_ms()
-            late_ms = due_ms - unix_ms() if due_ms else TICK_S * 1000
-            await trio.sleep(min(TICK_S, max(0.001, late_ms / 1000)))
+            now_ms = unix_ms()
+            due_ms = server.next_due_ms() or regular_ms
+            server.next_tick_ms = max(now_ms + 1, min(regular_ms, due_ms))
+            with trio.move_on_after((server.next_tick_ms - now_ms) / 1000):
+                await self._sooner.wait()
+            if self._sooner.is_set():
+                self._sooner = trio.Event()
+                continue
             self.engine.now_ms = unix_ms()
+            regular_ms = self.engine.now_ms + tick_ms
             server.tick()
             self.storage.tick()
             self._close_idle()
@@ -212,6 +223,10 @@ class Service:
             if self._clients is not None:
                 self._clients.enforce_limits()
             self._finish_turn()
+
+    def _hurry(self) -> None:
+        """Something is due sooner than `_tick_forever` expects."""
+        self._sooner.set()
 
     async def _sweep_forever(self) -> None:
         while True:
@@ -237,10 +252,12 @@ class Service:
             self._clients.finish_apart()
 
     def _close_idle(self) -> None:
-        """Close clients that have been silent for longer than the `timeout` directive says. O(clients)."""
+        """Close clients that have been silent for longer than the `timeout` directive says. O(clients) a second."""
         timeout_ms = self.config.timeout * 1000
-        if timeout_ms:
-            since_ms = self.engine.now_ms - timeout_ms
+        now_ms = self.engine.now_ms
+        if timeout_ms and now_ms >= self._idle_check_ms:
+            self._idle_check_ms = now_ms + 1000
+            since_ms = now_ms - timeout_ms
             for session in list(self.server.sessions.values()):
                 if session.active_ms < since_ms and not session.parked:
                     session.kill()

@@ -10,16 +10,19 @@ Rule 1: a queue holds sessions that wait for one type of value. For lists and so
 Rule 2: who is no longer blocked stands in no queue. `Session.end_block` sees to that.
 """
 
+import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from respkv.engine.engine import AWAITED, Engine, Waiters
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import ReplyError
+from respkv.errors import InternalError, ReplyError
 from respkv.reply import Block
 
 if TYPE_CHECKING:
     from respkv.server.session import Session
+
+logger = logging.getLogger(__name__)
 
 Queue = OrderedDict["Session", None]
 
@@ -108,6 +111,13 @@ class KeyWaiters(Waiters):
             reply = block.retry(key)
         except ReplyError as error:
             reply = error
+        except Exception:
+            # Whoever filled the key has no part in this.
+            logger.exception("a command that waited failed unexpectedly; its client is disconnected")
+            session.server.forget_command()
+            reply = InternalError()
+            session.closing = True
+            session.backlog = []
         if type(reply) is Block:
             return False
         if engine.dirty:

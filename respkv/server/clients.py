@@ -140,29 +140,57 @@ class Pause:
         return is_queued(session, spec, WRITE | MAY_REPLICATE)
 
 
+STALE_MAX = 64
+"""So many who wait no more may be left among those who do, or as many as those."""
+
+
 class Waiting:
-    """Sessions whose command waits until a point in time, ordered by that. Those unblocked before stay in here."""
+    """Sessions whose command waits until a point in time, ordered by that.
+
+    Those unblocked before stay in here until their time comes, or they are more than those who wait.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Session, Block]] = []
+        self._added = 0
+        # How many in the heap wait no more.
+        self._stale = 0
 
     def add(self, session: "Session", block: Block) -> None:
         """Remember that `session` waits; forever if there is no deadline."""
         if block.deadline_ms:
-            heapq.heappush(self._heap, (block.deadline_ms, session.number, session, block))
+            # The number keeps those with the same deadline in order, and apart.
+            self._added += 1
+            heapq.heappush(self._heap, (block.deadline_ms, self._added, session, block))
+
+    def note_end(self, block: Block) -> None:
+        """The wait of `block` has ended, whatever ended it. O(1) on average."""
+        if not block.deadline_ms:
+            return
+        self._stale += 1
+        if self._stale > STALE_MAX and self._stale * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if not self._is_stale(entry[2], entry[3])]
+            heapq.heapify(self._heap)
+            self._stale = 0
 
     def next_deadline_ms(self) -> int:
         """The next point in time at which somebody's waiting ends; 0 for none."""
         while self._heap and self._is_stale(self._heap[0][2], self._heap[0][3]):
-            heapq.heappop(self._heap)
+            self._pop()
         return self._heap[0][0] if self._heap else 0
 
     def take_due(self, now_ms: int) -> Iterator[tuple["Session", Block]]:
         """Those whose deadline has come."""
         while self._heap and self._heap[0][0] <= now_ms:
-            _, _, session, block = heapq.heappop(self._heap)
+            session, block = self._pop()
             if not self._is_stale(session, block):
                 yield session, block
+
+    def _pop(self) -> tuple["Session", Block]:
+        # Whoever has not been unblocked will be, because it is due: `note_end` then counts it back.
+        self._stale -= 1
+        _, _, session, block = heapq.heappop(self._heap)
+        return session, block
 
     def __len__(self) -> int:
         return sum(not self._is_stale(session, block) for _, _, session, block in self._heap)

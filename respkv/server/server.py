@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import logging
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -22,7 +23,7 @@ from respkv.errors import ReplyError
 from respkv.reply import Block
 from respkv.server import log
 from respkv.server.blocking import KeyWaiters
-from respkv.server.clients import Pause, Waiting, buffered_bytes, is_local, resume_paused
+from respkv.server.clients import SESSION_BYTES, Pause, Waiting, buffered_bytes, is_local, resume_paused
 from respkv.server.config import Config
 from respkv.server.config.table import is_sensitive
 from respkv.server.latency import LatencyMonitor
@@ -39,6 +40,9 @@ NEVER_NS: Final = 1 << 62
 TIMED_BELOW_US: Final = 1000
 """With a slow log threshold up to this, each command is timed by itself; above, only those that may well be slow, or
 that come alone."""
+
+SAMPLED_CLIENTS: Final = 128
+"""At so many clients a tick looks to keep account of the memory that they take."""
 
 REDACTED: Final = b"(redacted)"
 
@@ -76,6 +80,13 @@ class Server:
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
         self.last_session_number = 0
+        # When `tick` will be called next (unix ms), and how to have that happen sooner.
+        self.next_tick_ms = 0
+        self.hurry: Callable[[], None] = _hurry_nobody
+        # Clients yet to be looked at, what those take that have been, and what all took the last time.
+        self._unsampled: list[Session] = []
+        self._sampled_bytes = 0
+        self._all_sampled_bytes = 0
         # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
         # ones. Whoever owns the connections drains it at the end of each turn.
         self.ready: list[Session] = []
@@ -121,7 +132,8 @@ class Server:
         for session, block in self.waiting.take_due(now_ms):
             session.unblock(block.at_deadline)
         self.stats.sample(steady_ns())
-        self.stats.peak_memory_bytes = max(self.stats.peak_memory_bytes, self.used_memory_bytes())
+        used = self.meter.used_bytes() + self._sample_client_bytes() + self.persistence.log_buffer_bytes
+        self.stats.peak_memory_bytes = max(self.stats.peak_memory_bytes, used)
 
     def next_due_ms(self) -> int:
         """When `tick` has something to do that must not be late (unix ms); 0 for never."""
@@ -137,6 +149,8 @@ class Server:
         self.waiting.add(session, block)
         if block.keys:
             self.key_waiters.add(session, session.blocked_db, block)
+        if 0 < block.deadline_ms < self.next_tick_ms:
+            self.hurry()
 
     def start_pause(self, until_ms: int, *, holds_reads: bool) -> None:
         """Hold commands back until `until_ms`: writes, or all."""
@@ -199,6 +213,17 @@ class Server:
     def client_bytes(self) -> int:
         """What connections and their buffers take. O(clients)."""
         return sum(map(buffered_bytes, self.sessions.values()))
+
+    def _sample_client_bytes(self) -> int:
+        """What connections and their buffers take, by looking at some of them at each call. O(1)."""
+        if not self._unsampled:
+            self._unsampled = list(self.sessions.values())
+            self._sampled_bytes = 0
+        for _ in range(min(SAMPLED_CLIENTS, len(self._unsampled))):
+            self._sampled_bytes += buffered_bytes(self._unsampled.pop())
+        if not self._unsampled:
+            self._all_sampled_bytes = self._sampled_bytes
+        return max(self._all_sampled_bytes, len(self.sessions) * SESSION_BYTES)
 
     def used_memory_bytes(self) -> int:
         """What data, clients and the log's buffer take. O(clients)."""
@@ -334,6 +359,10 @@ class Server:
         spike_ns = self.latency.threshold_ms * 1_000_000 if self.latency.threshold_ms else NEVER_NS
         self.slow_ns = min(self._slowlog_ns, spike_ns)
         self.set_gate(GATE_TIMED, spike_ns < NEVER_NS or 0 <= slower_than_us <= TIMED_BELOW_US)
+
+
+def _hurry_nobody() -> None:
+    """Nobody calls `tick` by itself."""
 
 
 def _locked_by(session: Session, spec: Spec, argv: list[bytes]) -> tuple[list[Lockable], bool]:

@@ -187,6 +187,7 @@ class Session:
         if block is not None:
             self.block = None
             self.blocked_argv = []
+            self.server.waiting.note_end(block)
             if block.keys:
                 self.server.key_waiters.remove(self, self.blocked_db, block)
 
