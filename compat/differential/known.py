@@ -20,8 +20,8 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
         (r'@\w SCAN ""\n', "7.4 refuses an empty cursor, which 7.0 takes for 0"),
         (r"> CONFIG GET appendfsync", "respkv syncs always by default"),
         (
-            r"^COMMAND INFO of the data commands > COMMAND INFO (get set|setrange)",
-            "the notes of SET and GETEX among the tips are prose, which respkv does not copy",
+            r"^COMMAND INFO of the (data commands > COMMAND INFO (get set|setrange)|commands on HyperLogLogs)",
+            "the notes of SET, GETEX and PFCOUNT are prose, which respkv does not copy",
         ),
         (r"CLIENT TRACKING|client\|tracking|^COMMAND INFO of the server's", "client-side caching is not there yet"),
         (r"^ACL commands that clients send", "ACL is not there yet"),

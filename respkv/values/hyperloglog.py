@@ -380,7 +380,7 @@ def forget_estimate(value: bytearray) -> None:
 
 def cache_estimate(value: bytearray, number: int) -> None:
     """Keep the estimate with it."""
-    value[8:16] = number.to_bytes(8, "little")
+    value[8:16] = (number & _MASK).to_bytes(8, "little")
 
 
 def estimate(found: bytes) -> int:
@@ -399,6 +399,9 @@ def estimate(found: bytes) -> int:
         z += counts[value]
         z *= 0.5
     z += total * _sigma(counts[0] / total)
+    if z == 0.0:
+        # No element leaves such registers; the reference's answer is what C makes of infinity.
+        return -1 << 63
     return _rounded(_ALPHA * total * total / z)
 
 

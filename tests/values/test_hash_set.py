@@ -1,0 +1,146 @@
+"""The hash table of large sets: against Python's set, its balance, its scans and its fairness."""
+
+import random
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from respkv.values.hash_set import PART_MAX, HashSet
+
+
+def names(count: int, start: int = 0) -> list[bytes]:
+    return [b"member:%d" % number for number in range(start, start + count)]
+
+
+def filled(members: list[bytes]) -> HashSet:
+    table = HashSet()
+    for member in members:
+        assert table.add(member)
+    return table
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 2500), st.integers(1, 1500)), max_size=12), st.integers(0, 5000)
+)
+def test_it_is_a_set(changes: list[tuple[bool, int, int]], expected: int) -> None:
+    table = HashSet(expected)
+    model: set[bytes] = set()
+    for is_added, start, count in changes:
+        for name in names(count, start):
+            if is_added:
+                assert table.add(name) == (name not in model)
+                model.add(name)
+            else:
+                assert table.discard(name) == (name in model)
+                model.discard(name)
+        assert table.count == len(model)
+        assert sorted(table.members()) == sorted(model)
+        table.check()
+    asked = names(100, 1000)
+    assert [table.has(name) for name in asked] == [name in model for name in asked]
+    assert table.among(asked, True) == [name for name in asked if name in model]
+    assert table.among(asked, False) == [name for name in asked if name not in model]
+
+
+def test_it_grows_by_splitting_and_shrinks_by_merging() -> None:
+    members = names(50_000)
+    table = filled(members)
+    table.check()
+    assert len(table.sets()) > 50_000 // PART_MAX
+    assert max(map(len, table.sets())) <= PART_MAX
+    for member in members[10:]:
+        table.discard(member)
+    table.check()
+    assert table.depth == 0
+    assert len(table.sets()) == 1
+    for member in members[:10]:
+        table.discard(member)
+    assert table.count == 0
+    table.check()
+
+
+def test_a_part_that_was_just_split_is_not_merged_at_once() -> None:
+    table = filled(names(PART_MAX + 1))
+    assert len(table.sets()) == 2
+    table.discard(names(1)[0])
+    assert len(table.sets()) == 2
+    for member in names(PART_MAX):
+        table.discard(member)
+        table.check()
+    assert table.count == 1
+    assert len(table.sets()) == 1
+
+
+def test_a_copy_is_another_set() -> None:
+    table = filled(names(2000))
+    other = table.copy()
+    other.check()
+    for member in names(1500):
+        table.discard(member)
+    table.add(b"new")
+    assert sorted(other.members()) == sorted(names(2000))
+    other.check()
+    table.check()
+
+
+def test_a_scan_meets_each_member_once() -> None:
+    table = filled(names(5000))
+    for count in (1, 7, 100, 1000, 10_000):
+        found: list[bytes] = []
+        place = 0
+        while True:
+            place, members = table.scan(place, count)
+            found += members
+            assert len(members) <= count
+            if not place:
+                break
+            assert len(members) == count
+        assert sorted(found) == sorted(names(5000))
+
+
+def test_a_scan_meets_all_that_stay_while_others_come_and_go() -> None:
+    staying = names(700)
+    table = filled(staying)
+    met: set[bytes] = set()
+    place = 0
+    start = 1000
+    is_growing = True
+    while True:
+        place, members = table.scan(place, 5)
+        met |= set(members)
+        if not place:
+            break
+        others = names(400, start)
+        for name in others:
+            if is_growing:
+                table.add(name)
+            else:
+                table.discard(name)
+        start += 400 if is_growing else -400
+        if start in (600, 9000):
+            is_growing = not is_growing
+            start += 400 if is_growing else -400
+    assert met >= set(staying)
+
+
+def chi_square(counts: Counter[bytes], members: int) -> float:
+    expected = counts.total() / members
+    return sum((count - expected) ** 2 for count in counts.values()) / expected + (members - len(counts)) * expected
+
+
+def test_members_are_picked_evenly() -> None:
+    """Out of parts of different sizes and depths; the sum is 799 on average, its deviation 40."""
+    chance = random.Random(20)
+    members = names(20_000)
+    table = filled(members)
+    # All but a few are taken out of one half, whose parts are merged then.
+    lower = [member for member in members if hash(member) >> 52 & 1 == 0]
+    upper = [member for member in members if hash(member) >> 52 & 1]
+    for member in lower[60:] + upper[740:]:
+        table.discard(member)
+    table.check()
+    assert len(set(table.depths)) > 1
+    counts = Counter(table.pick(chance.random) for _ in range(80_000))
+    assert 599 < chi_square(counts, 800) < 999
