@@ -2,7 +2,6 @@
 
 from typing import Final
 
-_INFINITY: Final = float("inf")
 _WHOLE_MAX: Final = float(2**62)
 
 
@@ -11,10 +10,8 @@ def format_float(number: float) -> bytes:
 
     Whole numbers of up to 62 bits are written out. Of the others, those with few zeros to add stand without exponent.
     """
-    if number != number:
-        return b"nan"
-    if number in (_INFINITY, -_INFINITY):
-        return b"inf" if number > 0 else b"-inf"
+    if number - number != 0.0:
+        return b"nan" if number != number else b"inf" if number > 0 else b"-inf"
     if -_WHOLE_MAX <= number <= _WHOLE_MAX and number == int(number):
         return b"%d" % int(number) if number or str(number)[0] != "-" else b"-0"
     sign = "-" if number < 0 else ""

@@ -66,7 +66,8 @@ def is_int(text: bytes) -> bool:
 
 def parse_float(text: bytes) -> float:
     """A double as C's `strtod` reads it, the whole text, not NaN. Raises NotAFloat."""
-    if not text or text[:1].isspace() or text[-1:].isspace() or b"_" in text:
+    # Spaces are the only bytes up to 32 that float() takes, and 95 is the underscore.
+    if not text or text[0] <= 32 or text[-1] <= 32 or text.find(95) >= 0:
         raise NotAFloat
     try:
         number = float(text)

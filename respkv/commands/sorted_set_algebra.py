@@ -10,6 +10,7 @@ from respkv.engine.keyspace import Keyspace
 from respkv.engine.shards import type_name_of
 from respkv.errors import BadSyntax, NotAFloat, ReplyError, WrongType
 from respkv.reply import Pairs, Reply
+from respkv.values.segments import Segments
 from respkv.values.sorted_sets import SortedSet
 
 command = CommandGroup("sorted-set", __name__)
@@ -20,16 +21,18 @@ _DIFFERENCE = b"diff"
 
 
 class _Source:
-    """One of the sets that come in: its scores by member, and the factor that they are multiplied by."""
+    """One of the sets that come in, and the factor that its scores are multiplied by."""
 
     def __init__(self, value: Any) -> None:
         self.weight = 1.0
+        # Scores by member: of a large sorted set its own table, with nothing copied.
+        self.scores: Segments
         if value is None:
-            self.scores: dict[bytes, float] = {}
+            self.scores = Segments()
         elif isinstance(value, SortedSet):
-            self.scores = dict(value.pairs()) if value.is_packed else value.scores
+            self.scores = Segments.of(dict(value.pairs())) if value.scores is None else value.scores
         elif type_name_of(value) == b"set":
-            self.scores = dict.fromkeys(value.members(), 1.0)
+            self.scores = Segments.of(dict.fromkeys(value.members(), 1.0))
         else:
             raise WrongType
 
@@ -110,8 +113,8 @@ class _Operation:
     def _union(self) -> dict[bytes, float]:
         found: dict[bytes, float] = {}
         for source in sorted(self.sources, key=_size):
-            for member, score in source.scores.items():
-                score = source.weighted(score)
+            for member in source.scores:
+                score = source.weighted(source.scores.get(member))
                 old = found.get(member)
                 found[member] = score if old is None else self.aggregate(old, score)
         return found
@@ -119,8 +122,8 @@ class _Operation:
     def _intersection(self) -> dict[bytes, float]:
         smallest, *others = sorted(self.sources, key=_size)
         found: dict[bytes, float] = {}
-        for member, score in smallest.scores.items():
-            score = smallest.weighted(score)
+        for member in smallest.scores:
+            score = smallest.weighted(smallest.scores.get(member))
             for source in others:
                 other = source.scores.get(member)
                 if other is None:
@@ -134,8 +137,8 @@ class _Operation:
     def _difference(self) -> dict[bytes, float]:
         first, *others = self.sources
         return {
-            member: score
-            for member, score in first.scores.items()
+            member: first.scores.get(member)
+            for member in first.scores
             if not any(member in source.scores for source in others)
         }
 

@@ -36,12 +36,12 @@ class _BadMemberEdge(ReplyError):
 
 def parse_score_edge(text: bytes) -> Edge:
     """The end of a range by score: `1.5`, `(1.5`, `-inf`. Raises ReplyError."""
-    excluded = text[:1] == b"("
+    excluded = len(text) > 0 and text[0] == 40
     number = text[1:] if excluded else text
     # No text at all is a zero, as in Redis.
     score = 0.0
     if number:
-        if b"_" in number or number[:1].isspace() or number[-1:].isspace():
+        if number[0] <= 32 or number[-1] <= 32 or number.find(95) >= 0:
             raise _BadScoreEdge
         try:
             score = float(number)
@@ -192,7 +192,15 @@ def zrange(db: Keyspace, argv: list[bytes]) -> Reply:
     1) "b"
     2) "2"
     """
-    return _Query(argv, 1, UNSAID, False, False).reply(db)
+    if len(argv) > 4:
+        return _Query(argv, 1, UNSAID, False, False).reply(db)
+    first = parse_int(argv[2])
+    last = parse_int(argv[3])
+    value = as_sorted_set(db.find(argv[1]))
+    if value is None:
+        return []
+    start, stop = ranks_between(first, last, len(value))
+    return value.members_between(start, stop)
 
 
 @command(

@@ -23,7 +23,6 @@ command = CommandGroup("sorted-set", __name__)
 RANDOM_COUNT_MAX: Final = 1 << 24
 """How many members with repetition one ZRANDMEMBER may ask for; a reply of more would exhaust the memory."""
 
-_INFINITY: Final = float("inf")
 _NX: Final = 1
 _XX: Final = 2
 _GT: Final = 4
@@ -46,7 +45,7 @@ def parse_score(text: bytes) -> float:
     if number - number != 0.0:
         if b"n" not in text.lower():
             raise NotAFloat
-    elif number == 0.0 and text.lower().partition(b"e")[0].strip(b"+-0.") not in (b"", b"x", b"x0"):
+    elif number == 0.0 and text != b"0" and text.lower().partition(b"e")[0].strip(b"+-0.") not in (b"", b"x", b"x0"):
         raise NotAFloat
     return number
 
@@ -87,7 +86,8 @@ def zadd(db: Keyspace, argv: list[bytes]) -> Reply:
     > ZADD k CH 3 a
     (integer) 1
     """
-    if len(argv) > 4 or argv[2].upper() in _ZADD_OPTIONS:
+    # An option, or a score without digits.
+    if len(argv) > 4 or (argv[2] and argv[2][0] > 57):
         return _zadd_many(db, argv)
     score = parse_score(argv[2])
     key = argv[1]
@@ -356,7 +356,7 @@ def zscan(db: Keyspace, argv: list[bytes]) -> Reply:
             raise ReplyError(b"ERR NOVALUES option can only be used in HSCAN")
         else:
             raise BadSyntax
-    if value.is_packed:
+    if value.scores is None:
         cursor = 0
         members = value.members_between(0, len(value))
     else:

@@ -1,7 +1,7 @@
 """Sorted sets: members with a score each, in order of score, then of their bytes.
 
-A small one is a listpack, member and score by turns in order, as DUMP writes it. A larger one is a dict from member to
-score and, for order and ranks, a `ScoreIndex` of the same objects. Scores are doubles, never NaN.
+A small one is a listpack, member and score by turns in order, as DUMP writes it. A larger one is a table from member
+to score and, for order and ranks, a `ScoreIndex` of the same objects. Scores are doubles, never NaN.
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -11,15 +11,16 @@ from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
 from respkv.values.limits import Limits
 from respkv.values.score_index import ScoreIndex, place_of_score
+from respkv.values.segments import Segments
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 MEMBER_BYTES: Final = ELEMENT_BYTES + 32 + 48 + 20
-"""What a member takes beside its bytes: its object, that of its score, a place in the dict, two in the index."""
+"""What a member takes beside its bytes: its object, that of its score, a place in the table, two in the index."""
 
 INDEX_BYTES: Final = 600
-"""Dict and index without members."""
+"""Table and index without members."""
 
 UNCHANGED: Final = 0
 ADDED: Final = 1
@@ -61,9 +62,9 @@ class SortedSet(Collection):
 
     def __init__(self) -> None:
         super().__init__()
-        # The listpack of a small set, or nothing; and the two parts of a large one.
+        # The listpack of a small set, or nothing; and the two parts of a large one, which it has both or none of.
         self.packed = listpack.EMPTY
-        self.scores: dict[bytes, Any] = {}
+        self.scores: Segments | None = None
         self.index: ScoreIndex | None = None
         self.nbytes = OBJECT_BYTES + ELEMENT_BYTES + len(listpack.EMPTY)
 
@@ -104,7 +105,7 @@ class SortedSet(Collection):
         other = SortedSet()
         other.nbytes = self.nbytes
         other.packed = self.packed
-        if self.index is not None:
+        if self.index is not None and self.scores is not None:
             other.scores = self.scores.copy()
             other.index = self.index.copy()
         return other
@@ -115,15 +116,15 @@ class SortedSet(Collection):
 
     def parts(self) -> list[Any]:
         """The containers of a set that nobody needs any more."""
-        if self.index is None:
+        if self.index is None or self.scores is None:
             return []
-        return [self.scores, self.index.members, self.index.scores]
+        return [*self.scores.dicts, self.index.members, self.index.scores]
 
     # Single members
 
     def score(self, member: bytes) -> Any:
         """The score of `member`, a float, or None. O(1)."""
-        if self.index is not None:
+        if self.scores is not None:
             return self.scores.get(member)
         at = listpack.find(self.packed, listpack.encode(member), listpack.HEADER_BYTES, 2)
         return None if at < 0 else _score_at(self.packed, listpack.after(self.packed, at))
@@ -131,26 +132,28 @@ class SortedSet(Collection):
     def add(self, member: bytes, score: float, limits: Limits) -> int:
         """Give `member` this score: ADDED, UPDATED, or UNCHANGED. O(log n)."""
         index = self.index
-        if index is None:
+        scores = self.scores
+        if index is None or scores is None:
             return self._add_packed(member, score, limits)
         boxed: Any = score
-        old: Any = self.scores.get(member)
+        old: Any = scores.get(member)
         if old is None:
-            self.scores[member] = boxed
+            scores.add(member, boxed)
             index.add(boxed, member)
             self.nbytes += MEMBER_BYTES + len(member)
             return ADDED
         before: float = old
         if before == score:
             return UNCHANGED
-        self.scores[member] = boxed
+        scores.replace(member, boxed)
         index.add(boxed, index.remove(before, member))
         return UPDATED
 
     def remove(self, member: bytes) -> bool:
         """Take `member` out; whether it was there. O(log n)."""
         index = self.index
-        if index is None:
+        scores = self.scores
+        if index is None or scores is None:
             packed = self.packed
             at = listpack.find(packed, listpack.encode(member), listpack.HEADER_BYTES, 2)
             if at < 0:
@@ -158,7 +161,7 @@ class SortedSet(Collection):
             after = listpack.after(packed, listpack.after(packed, at))
             self._repack(listpack.splice(packed, at, after, b"", -2))
             return True
-        score: Any = self.scores.pop(member, None)
+        score: Any = scores.pop(member)
         if score is None:
             return False
         index.remove(score, member)
@@ -168,10 +171,11 @@ class SortedSet(Collection):
     def rank(self, member: bytes) -> int:
         """The rank of `member`, or -1. O(log n + blocks / 64)."""
         index = self.index
-        if index is None:
+        scores = self.scores
+        if index is None or scores is None:
             members, _ = _unpack(self.packed)
             return members.index(member) if member in members else -1
-        score: Any = self.scores.get(member)
+        score: Any = scores.get(member)
         return -1 if score is None else index.rank(score, member)
 
     def at(self, rank: int) -> tuple[bytes, Any]:
@@ -230,16 +234,16 @@ class SortedSet(Collection):
     def remove_between(self, start: int, stop: int) -> None:
         """Take out the members of the ranks from `start` on, before `stop`. O(blocks + their number)."""
         index = self.index
-        if index is None:
+        scores = self.scores
+        if index is None or scores is None:
             packed = self.packed
             first = listpack.seek(packed, 2 * start)
             behind = listpack.seek(packed, 2 * stop)
             self._repack(listpack.splice(packed, first, behind, b"", 2 * (start - stop)))
             return
-        scores = self.scores
         removed_bytes: i64 = 0
         for member in index.members_between(start, stop):
-            del scores[member]
+            scores.pop(member)
             removed_bytes += len(member) + MEMBER_BYTES
         self.nbytes -= removed_bytes
         index.remove_ranks(start, stop)
@@ -247,25 +251,27 @@ class SortedSet(Collection):
     def pop_first(self) -> tuple[bytes, Any]:
         """Take out the first member of a set that has one; it and its score. O(1), now and then O(blocks / 64)."""
         index = self.index
-        if index is None:
+        scores = self.scores
+        if index is None or scores is None:
             found = self.at(0)
             self.remove_between(0, 1)
             return found
         found = index.pop_first()
-        del self.scores[found[0]]
+        scores.pop(found[0])
         self.nbytes -= MEMBER_BYTES + len(found[0])
         return found
 
     def pop_last(self) -> tuple[bytes, Any]:
         """As `pop_first`, the last one."""
         index = self.index
-        if index is None:
+        scores = self.scores
+        if index is None or scores is None:
             size = len(self)
             found = self.at(size - 1)
             self.remove_between(size - 1, size)
             return found
         found = index.pop_last()
-        del self.scores[found[0]]
+        scores.pop(found[0])
         self.nbytes -= MEMBER_BYTES + len(found[0])
         return found
 
@@ -280,7 +286,8 @@ class SortedSet(Collection):
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken. O(n)."""
         index = self.index
-        if index is None:
+        table = self.scores
+        if index is None or table is None:
             members, scores = _unpack(self.packed)
             couples = list(zip(scores, members, strict=True))
             assert couples == sorted(couples), "couples out of order"
@@ -288,16 +295,17 @@ class SortedSet(Collection):
             assert self.nbytes == OBJECT_BYTES + ELEMENT_BYTES + len(self.packed), self.nbytes
             return
         index.check()
-        assert dict(self.pairs()) == self.scores, "dict and index differ"
-        assert len(self.scores) == index.size, "a member twice"
-        size = OBJECT_BYTES + INDEX_BYTES + sum(len(member) + MEMBER_BYTES for member in self.scores)
+        table.check()
+        assert all(table.get(member) == score for member, score in self.pairs()), "table and index differ"
+        assert len(table) == index.size, "a member twice"
+        size = OBJECT_BYTES + INDEX_BYTES + sum(len(member) + MEMBER_BYTES for member in table)
         assert self.nbytes == size, (self.nbytes, size)
 
     def _fill(self, scores: list[Any], members: list[bytes], by_member: dict[bytes, Any]) -> None:
         index = ScoreIndex()
         index.build(scores, members)
         self.packed = b""
-        self.scores = by_member
+        self.scores = Segments.of(by_member)
         self.index = index
         self.nbytes = OBJECT_BYTES + INDEX_BYTES + len(members) * MEMBER_BYTES + sum(map(len, members))
 
@@ -309,22 +317,30 @@ class SortedSet(Collection):
         packed = self.packed
         encoded = listpack.encode(member)
         at = listpack.find(packed, encoded, listpack.HEADER_BYTES, 2)
-        result = ADDED
         if at >= 0:
             score_at = listpack.after(packed, at)
             if _score_at(packed, score_at) == score:
                 return UNCHANGED
-            packed = listpack.splice(packed, at, listpack.after(packed, score_at), b"", -2)
-            result = UPDATED
-        elif (
+            place = _place_packed(packed, score, member)
+            self._repack(_moved(packed, at, listpack.after(packed, score_at), place, encoded + _encode_score(score)))
+            return UPDATED
+        if (
             listpack.count(packed) >> 1 >= limits.zset_max_listpack_entries
             or len(member) > limits.zset_max_listpack_value
         ):
             self.unpack()
             return self.add(member, score, limits)
-        at = _place_packed(packed, score, member)
-        self._repack(listpack.splice(packed, at, at, encoded + _encode_score(score), 2))
-        return result
+        place = _place_packed(packed, score, member)
+        self._repack(listpack.splice(packed, place, place, encoded + _encode_score(score), 2))
+        return ADDED
+
+
+def _moved(packed: bytes, start: int, stop: int, place: int, encoded: bytes) -> bytes:
+    """`packed` without what is from `start` to `stop`, and with `encoded`, which has as many elements, at `place`."""
+    size = (len(packed) + len(encoded) - (stop - start)).to_bytes(4, "little")
+    if place <= start:
+        return b"%b%b%b%b%b" % (size, packed[4:place], encoded, packed[place:start], packed[stop:])
+    return b"%b%b%b%b%b" % (size, packed[4:start], packed[stop:place], encoded, packed[place:])
 
 
 def _rank_of_edge(index: ScoreIndex, edge: Edge, above: bool) -> int:

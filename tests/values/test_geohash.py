@@ -1,5 +1,6 @@
 """Places as numbers."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -66,7 +67,7 @@ def test_the_cells_of_a_row_tile_the_globe() -> None:
     edges = [Cell(column, 0, 3).west_east() for column in range(8)]
     assert edges[0][0] == -180.0
     assert edges[-1][1] == 180.0
-    assert all(one[1] == two[0] for one, two in zip(edges, edges[1:], strict=False))
+    assert all(one[1] == two[0] for one, two in pairwise(edges))
 
 
 def test_distances() -> None:
