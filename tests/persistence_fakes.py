@@ -18,8 +18,11 @@ import redis
 
 import respkv.commands.all  # noqa: F401  (fills the table of commands)
 from respkv.engine.engine import Engine
+from respkv.engine.keyspace import open_engine
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout
+from respkv.persistence.rdb_reader import Decoder, RdbReader
+from respkv.persistence.rdb_values import DECODERS
 from respkv.persistence.recovery import Recovered, load_alone, recover
 
 
@@ -31,6 +34,15 @@ def records(engine: Engine) -> dict[tuple[int, bytes], tuple[bytes, int | None]]
         for shard in database.shards
         for key, value in shard.values.items()
     }
+
+
+def read_rdb(data: bytes, decoders: dict[int, Decoder] = DECODERS) -> tuple[Engine, RdbReader]:
+    """A file loaded into a fresh engine, and its reader."""
+    engine = open_engine()
+    reader = RdbReader(lambda at, size: data[at : at + size], len(data), "f.rdb", engine, decoders)
+    while reader.step(3):
+        pass
+    return engine, reader
 
 
 def text(value: Any) -> bytes:

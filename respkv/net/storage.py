@@ -17,7 +17,7 @@ from respkv.engine.snapshot import Snapshot
 from respkv.errors import StartupError
 from respkv.net.durability import Durability
 from respkv.persistence.aof import AppendLog, LogFailed, LogPosition
-from respkv.persistence.base import SnapshotWriter, write_base
+from respkv.persistence.base import SnapshotWriter, version_for, write_base
 from respkv.persistence.compaction import Compactor, clean, remove_surplus
 from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import DirectoryLock
@@ -228,7 +228,7 @@ class Storage(Persistence):
     def _write_snapshot(self, image: Snapshot) -> None:
         writer: SnapshotWriter | None = None
         try:
-            writer = SnapshotWriter(self.files, self.layout.snapshot_path, image.sizes)
+            writer = self._new_snapshot_writer(image)
             while (piece := image.take(SLICE_KEYS)) is not None:
                 writer.add(*piece)
                 if writer.pending_bytes > PENDING_BYTES:
@@ -241,11 +241,16 @@ class Storage(Persistence):
         finally:
             image.close()
 
+    def _new_snapshot_writer(self, image: Snapshot) -> SnapshotWriter:
+        version = version_for(self.engine.databases)
+        functions = self._recovered.functions
+        return SnapshotWriter(self.files, self.layout.snapshot_path, image.sizes, functions, version=version)
+
     def start_save(self) -> bool:
         """As Persistence."""
         image = Snapshot(self.engine)
         try:
-            writer = SnapshotWriter(self.files, self.layout.snapshot_path, image.sizes)
+            writer = self._new_snapshot_writer(image)
         except OSError as error:
             image.close()
             server_log.warning(logger, "the snapshot could not be begun", reason=error.strerror or str(error))
@@ -442,7 +447,7 @@ class Storage(Persistence):
         self._compactor = Compactor(log, self.engine, self.config.snapshot_keep)
 
     def _write_base(self, path: str) -> None:
-        write_base(self.files, path, self.engine.databases, {})
+        write_base(self.files, path, self.engine.databases, {}, self._recovered.functions)
 
 
 class _SnapshotThread:

@@ -12,7 +12,10 @@ from typing import Any, Protocol
 
 from respkv.engine.clock import unix_ms
 from respkv.persistence.files import TEMPORARY, FileSystem
-from respkv.persistence.rdb_writer import Encoder, RdbWriter
+from respkv.persistence.rdb_format import FIELD_EXPIRY_VERSION
+from respkv.persistence.rdb_values import ENCODERS
+from respkv.persistence.rdb_writer import VERSION, Encoder, RdbWriter
+from respkv.values.hashes import Hash
 
 # What Redis writes about itself; version 7.0 is the oldest that loads a multi-part log.
 _AUX: dict[bytes, bytes | int] = {b"redis-ver": b"7.4.0", b"redis-bits": 64}
@@ -29,6 +32,10 @@ class Shard(Protocol):
     @property
     def expires(self) -> dict[bytes, int]:
         """Unix time in ms by key."""
+
+    @property
+    def member_plans(self) -> list[tuple[int, bytes]]:
+        """The keys of collections whose elements expire, and maybe others."""
 
 
 class ShardedDatabase(Protocol):
@@ -49,7 +56,8 @@ class _RdbFile:
         sizes: Mapping[int, tuple[int, int]],
         aux: Mapping[bytes, bytes | int],
         functions: Sequence[bytes],
-        encoders: dict[type, Encoder] | None,
+        encoders: dict[type, Encoder],
+        version: int,
     ) -> None:
         self.files = files
         self.path = path
@@ -58,8 +66,8 @@ class _RdbFile:
         self._selected = -1
         self._fd = files.open_new(path)
         try:
-            self._writer = RdbWriter(self._write, encoders or {})
-            self._writer.start({**_AUX, b"ctime": unix_ms() // 1000, **aux})
+            self._writer = RdbWriter(self._write, encoders)
+            self._writer.start({**_AUX, b"ctime": unix_ms() // 1000, **aux}, version)
             for library in functions:
                 self._writer.write_function(library)
         except BaseException:
@@ -120,7 +128,7 @@ class SnapshotWriter(_RdbFile):
     `write` and `add` only encode, so that values may change afterwards; `drain` and `finish` wait for the disk. A
     server calls these two in a thread, one at a time, `drain` also while slices are added: see to it that
     `pending_bytes` does not grow without bound. `sizes` tells of each database the number of keys, and of those
-    with an expiry, for whoever loads the file.
+    with an expiry, for whoever loads the file; `version` is what `version_for` says.
 
     Raises: OSError when the file cannot be created.
     """
@@ -131,13 +139,14 @@ class SnapshotWriter(_RdbFile):
         path: str,
         sizes: Mapping[int, tuple[int, int]],
         functions: Sequence[bytes] = (),
-        encoders: dict[type, Encoder] | None = None,
+        encoders: dict[type, Encoder] = ENCODERS,
+        version: int = VERSION,
     ) -> None:
         directory, name = os.path.split(path)
         self._destination = path
         self._blocks: deque[bytes] = deque()
         path = os.path.join(directory, TEMPORARY + name)
-        super().__init__(files, path, sizes, {b"aof-base": 0}, functions, encoders)
+        super().__init__(files, path, sizes, {b"aof-base": 0}, functions, encoders, version)
 
     def add(self, index: int, items: Sequence[tuple[bytes, Any, int]]) -> None:
         """Add these keys of database `index`: key, value, and the unix ms at which it ends or -1."""
@@ -175,7 +184,7 @@ def write_base(
     databases: Sequence[ShardedDatabase],
     aux: Mapping[bytes, bytes | int],
     functions: Sequence[bytes] = (),
-    encoders: dict[type, Encoder] | None = None,
+    encoders: dict[type, Encoder] = ENCODERS,
 ) -> int:
     """Write all keys of all databases to `path` and sync it; the number of keys.
 
@@ -183,7 +192,8 @@ def write_base(
 
     Raises: OSError, with nothing left at `path`.
     """
-    file = _RdbFile(files, path, _sizes(databases), {b"aof-base": 1, **aux}, functions, encoders)
+    version = version_for(databases)
+    file = _RdbFile(files, path, _sizes(databases), {b"aof-base": 1, **aux}, functions, encoders, version)
     try:
         for index, database in enumerate(databases):
             for shard in database.shards:
@@ -200,10 +210,10 @@ def write_snapshot(
     path: str,
     databases: Sequence[ShardedDatabase],
     functions: Sequence[bytes] = (),
-    encoders: dict[type, Encoder] | None = None,
+    encoders: dict[type, Encoder] = ENCODERS,
 ) -> int:
     """Write all keys as the snapshot at `path` while everyone waits (SAVE); the number of keys. Raises: OSError."""
-    file = SnapshotWriter(files, path, _sizes(databases), functions, encoders)
+    file = SnapshotWriter(files, path, _sizes(databases), functions, encoders, version_for(databases))
     try:
         for index, database in enumerate(databases):
             for shard in database.shards:
@@ -214,6 +224,17 @@ def write_snapshot(
     finally:
         file.discard()
     return file.key_count
+
+
+def version_for(databases: Sequence[ShardedDatabase]) -> int:
+    """The RDB version that a file of these data has to have: a later one only for fields that expire. O(shards)."""
+    for database in databases:
+        for shard in database.shards:
+            for _, key in shard.member_plans:
+                value = shard.values.get(key)
+                if isinstance(value, Hash) and value.expires:
+                    return FIELD_EXPIRY_VERSION
+    return VERSION
 
 
 def _sizes(databases: Sequence[ShardedDatabase]) -> dict[int, tuple[int, int]]:

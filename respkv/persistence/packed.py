@@ -57,7 +57,9 @@ def require_unique(elements: list[bytes], stride: int) -> None:
 def _is_canonical(data: bytes, stride: int) -> bool:
     """Whether `data` is a listpack as we would write it; False also for those with errors that others report."""
     size: i64 = len(data)
-    if size < 7 or int.from_bytes(data[:4], "little") != size or data[size - 1] != 0xFF:
+    if size < 7 or data[size - 1] != 0xFF:
+        return False
+    if data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24 != size:
         return False
     end: i64 = size - 1
     at: i64 = listpack.HEADER_BYTES
@@ -74,7 +76,7 @@ def _is_canonical(data: bytes, stride: int) -> bool:
         elif first < 0xC0:
             body = 1 + (first & 63)
             # A text of digits should be a number.
-            if body > 1 and data[at + 1] < 58 and not _is_as_encoded(data, at, at + body + 1):
+            if body > 1 and data[at + 1] < 58 and at + body < end and _is_integer(data, at + 1, body - 1):
                 return False
         elif first < 0xE0:
             body = 2
@@ -92,7 +94,7 @@ def _is_canonical(data: bytes, stride: int) -> bool:
                 return False
         elif first <= 0xF4:
             body = 3 if first == 0xF1 else 4 if first == 0xF2 else 5 if first == 0xF3 else 9
-            if not _is_as_encoded(data, at, at + body + 1):
+            if at + body >= end or not _is_needed(data, at, body - 1):
                 return False
         else:
             return False
@@ -121,11 +123,42 @@ def _is_canonical(data: bytes, stride: int) -> bool:
     return turn == 0 and (group == 0 or len(seen) * group == number)
 
 
-def _is_as_encoded(data: bytes, at: int, following: int) -> bool:
-    """Whether the element from `at` to `following`, its length at the end included, is in its one form."""
-    if following >= len(data):
+def _is_integer(data: bytes, start: int, length: int) -> bool:
+    """Whether the text of `length` bytes from `start` on is an integer that a listpack holds as one."""
+    at: i64 = start
+    stop: i64 = at + length
+    if length > 20:
         return False
-    return listpack.encode(listpack.element_at(data, at)) == data[at:following]
+    if data[at] == 45:
+        at += 1
+    digits: i64 = stop - at
+    # No leading zeros, and none but that has no digits but one.
+    if digits == 0 or (data[at] == 48 and length > 1):
+        return False
+    while at < stop:
+        digit: i64 = data[at]
+        if digit < 48 or digit > 57:
+            return False
+        at += 1
+    return digits < 19 or -(1 << 63) <= int(data[start : start + length]) < 1 << 63
+
+
+def _is_needed(data: bytes, at: int, width: int) -> bool:
+    """Whether the integer in the `width` bytes behind `at` needs so many of them."""
+    first: i64 = at
+    if width == 2:
+        number: i64 = data[first + 1] | data[first + 2] << 8
+        # Thirteen bits are the next smaller form.
+        return 4096 <= number < 0x10000 - 4096
+    # Else the highest bytes are more than a sign before the next smaller one.
+    low: i64 = 2 if width == 3 else 3 if width == 4 else 4
+    is_negative = data[first + low] >= 128
+    place: i64 = low + 1
+    while place <= width:
+        if data[first + place] != (255 if is_negative else 0):
+            return True
+        place += 1
+    return False
 
 
 def _is_back_length(data: bytes, at: int, length: int) -> bool:

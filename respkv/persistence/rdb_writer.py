@@ -1,4 +1,4 @@
-"""Writes RDB files that everything from Redis 5 to 8 and Valkey loads: only old types, an old version number.
+"""Writes RDB files that everything from Redis 7.0 on and Valkey load: only old types, an old version number.
 
 Strings are stored as they are, without LZF: compressing in Python would cost more than the disk space is
 worth. A value type is one row in `encoders`, from class to a function that returns the type byte and the
@@ -13,7 +13,7 @@ from typing import Any, Final
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 
-VERSION: Final = 9
+VERSION: Final = 10
 _FLUSH_SIZE: Final = 1 << 20
 
 Encoder = Callable[[Any], tuple[int, bytes]]

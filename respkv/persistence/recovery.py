@@ -23,12 +23,14 @@ from respkv.commands.replay import Replayer
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import open_engine
 from respkv.errors import BadDatabaseIndex, ReplyError, StartupError
+from respkv.persistence import dump  # noqa: F401  (its commands may be in a log)
 from respkv.persistence.aof import LogPosition
 from respkv.persistence.damage import DamagedFile, TooFewDatabases
 from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
 from respkv.persistence.rdb_reader import Decoder, RdbReader, Target, is_rdb
+from respkv.persistence.rdb_values import DECODERS
 from respkv.persistence.tail import Ending, judge
 
 # Work between two looks at the clock; 512 keys take about half a millisecond.
@@ -82,7 +84,7 @@ def recover(
     layout: Layout,
     target: Target,
     replayer: Replaying,
-    decoders: dict[int, Decoder] | None = None,
+    decoders: dict[int, Decoder] = DECODERS,
     cut_torn_tail: bool = True,
 ) -> Generator[Progress, None, Recovered]:
     """Load the data directory into `target` (keys of bases) and through `replayer` (commands of the log).
@@ -161,7 +163,7 @@ def load(
     paths: list[str],
     target: Target,
     replayer: Replaying,
-    decoders: dict[int, Decoder] | None = None,
+    decoders: dict[int, Decoder] = DECODERS,
     cut_torn_tail: bool = True,
 ) -> Generator[Progress, None, Recovered]:
     """Load these files in order, changing nothing on disk; a torn tail of the last is reported in `cut`."""
@@ -173,7 +175,7 @@ def load(
         sizes.append(files.size(path))
     done = 0
     for path, size in zip(paths, sizes, strict=True):
-        loader = _FileLoader(files, path, size, target, replayer, decoders or {}, recovered)
+        loader = _FileLoader(files, path, size, target, replayer, decoders, recovered)
         try:
             for position in loader.run(cut_torn_tail and path == paths[-1]):
                 yield Progress(done + position, sum(sizes), path)
@@ -185,7 +187,7 @@ def load(
 
 
 def load_snapshot(
-    files: FileSystem, layout: Layout, target: Target, decoders: dict[int, Decoder] | None = None
+    files: FileSystem, layout: Layout, target: Target, decoders: dict[int, Decoder] = DECODERS
 ) -> Generator[Progress, None, Recovered]:
     """Load the snapshot, if there is one, into `target`: the start of a server without a log.
 
@@ -200,7 +202,7 @@ def load_snapshot(
     fd = files.open_read(path)
     try:
         reader = RdbReader(
-            lambda offset, byte_count: files.read_at(fd, offset, byte_count), size, path, target, decoders or {}
+            lambda offset, byte_count: files.read_at(fd, offset, byte_count), size, path, target, decoders
         )
         for position in load_rdb(reader, recovered):
             yield Progress(position, size, path)

@@ -126,6 +126,16 @@ class Hash(Collection):
         new.update(flat, 0, limits)
         return new
 
+    @staticmethod
+    def of_packed(packed: bytes, limits: Limits) -> "Hash":
+        """A hash that is in a well-formed listpack, each field once. O(1), or O(n) if that is above the limits."""
+        new = Hash()
+        new.nbytes += len(packed) - len(new.packed)
+        new.packed = packed
+        if listpack.count(packed) >> 1 > limits.hash_max_listpack_entries:
+            new._unpack()
+        return new
+
     def __len__(self) -> int:
         """How many fields there are. O(1)."""
         table = self.table

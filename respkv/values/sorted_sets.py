@@ -85,6 +85,15 @@ class SortedSet(Collection):
             made._fill([score for score, _ in order], [member for _, member in order], scores)
         return made
 
+    @staticmethod
+    def of_packed(packed: bytes, limits: Limits) -> "SortedSet":
+        """The sorted set in a well-formed listpack, which is in order. O(1), or O(n) if that is above the limits."""
+        made = SortedSet()
+        made._repack(packed)
+        if listpack.count(packed) >> 1 > limits.zset_max_listpack_entries:
+            made.unpack()
+        return made
+
     @property
     def is_packed(self) -> bool:
         """Whether it is a listpack."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from persistence_fakes import read_rdb as read
 from persistence_fakes import real_server, records, server_binaries
 
 from respkv.engine.engine import Engine
@@ -21,14 +22,6 @@ from respkv.persistence.rdb_reader import RdbReader
 from respkv.persistence.rdb_writer import RdbWriter, encode_integer, encode_length
 
 NEVER = None
-
-
-def read(data: bytes, decoders: Any = None) -> tuple[Engine, RdbReader]:
-    engine = open_engine()
-    reader = RdbReader(lambda at, size: data[at : at + size], len(data), "f.rdb", engine, decoders or {})
-    while reader.step(3):
-        pass
-    return engine, reader
 
 
 def file(*parts: bytes, magic: bytes = b"REDIS0010") -> bytes:
@@ -149,8 +142,9 @@ def test_old_files_have_no_checksum_and_it_may_be_switched_off() -> None:
         (file(magic=b"REDIS0017"), "RDB version 17"),
         (file(magic=b"VALKEY081"), "RDB version 81"),
         (file(b"\xfe\x10"), "--databases 17"),
-        (file(b"\x04\x01h\x01\x01a\x01b"), "key b'h' is a hash"),
-        (file(b"\xf7\x00"), "module"),
+        (file(b"\x06\x01m"), "key b'm' is a module"),
+        (file(b"\x07\x01m\x81" + (3 << 10 | 1).to_bytes(8, "big")), "the module AAAAAAAAD"),
+        (file(b"\xf7\x00"), "the module AAAAAAAAA"),
         (file(b"\xf6\x00"), "release candidate"),
     ],
 )

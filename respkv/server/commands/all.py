@@ -1,5 +1,6 @@
 """Importing this module declares all commands on sessions and the server."""
 
+import respkv.persistence.dump  # noqa: F401  (DUMP and RESTORE, which need the RDB format)
 from respkv.server.commands import (
     administration,
     client,

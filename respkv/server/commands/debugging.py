@@ -12,13 +12,13 @@ from respkv.commands.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from respkv.commands.objects import encoding_of
 from respkv.commands.spec import CommandGroup
 from respkv.engine.clock import stop_s
-from respkv.engine.keyspace import string_bytes
 from respkv.errors import NoSuchKey, ReplyError
-from respkv.persistence.rdb_writer import encode_integer, encode_string
+from respkv.persistence.rdb_values import encode_value
 from respkv.reply import OK, Attribute, BigNumber, Members, Push, Reply, Status, Verbatim
 from respkv.server.digest import data_digest, value_digest
 from respkv.server.log import warning
 from respkv.server.session import Session
+from respkv.values.lists import List
 
 logger = logging.getLogger(__name__)
 
@@ -121,11 +121,32 @@ def object_(session: Session, argv: list[bytes]) -> Reply:
     value = db.peek(argv[2])
     if value is None:
         raise NoSuchKey
-    serialized = encode_integer(value) if isinstance(value, int) else encode_string(string_bytes(value))
-    now_s = session.engine.now_ms // 1000
+    idle_s = session.engine.access.idle_ms(db.shard_of(argv[2]), argv[2]) // 1000
+    used_s = session.engine.now_ms // 1000 - idle_s
     return Status(
-        b"Value at:0x%x refcount:1 encoding:%b serializedlength:%d lru:%d lru_seconds_idle:%d"
-        % (id(value), encoding_of(value), len(serialized), now_s & 0xFFFFFF, 0)
+        b"Value at:0x%x refcount:1 encoding:%b serializedlength:%d lru:%d lru_seconds_idle:%d%b"
+        % (
+            id(value),
+            encoding_of(value),
+            len(encode_value(value)[1]),
+            used_s & 0xFFFFFF,
+            idle_s,
+            _nodes_of(value) if isinstance(value, List) else b"",
+        )
+    )
+
+
+def _nodes_of(value: List) -> bytes:
+    """What there is to say of the nodes of a quicklist; nothing of a packed list."""
+    nodes = value.nodes
+    if nodes is None:
+        return b""
+    count = len(nodes.nodes)
+    return b" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:0 ql_uncompressed_size:%d" % (
+        count,
+        len(value) / count,
+        nodes.fill,
+        sum(node.size for node in nodes.nodes),
     )
 
 
