@@ -41,6 +41,12 @@ CRLF: Final = b"\r\n"
 BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % length for length in range(1024)]
 """Headers of bulk strings of common lengths: appending one is three times as fast as formatting it."""
 
+_BETWEEN: Final[list[bytes]] = [b"\r\n$%d\r\n" % length for length in range(256)]
+"""What stands between two bulk strings of common lengths."""
+
+_RUN_BYTES_MAX: Final = 2048
+"""About as much goes into one part of the output: by the number of parts it is known when there is too much."""
+
 SMALL_INTS: Final[list[bytes]] = [b":%d\r\n" % number for number in range(1024)]
 
 Writer = Callable[[list[bytes], Any], None]
@@ -59,6 +65,30 @@ def write_bulk(out: list[bytes], text: bytes) -> None:
     out.append(BULK_HEADERS[length] if length < 1024 else b"$%d\r\n" % length)
     out.append(text)
     out.append(CRLF)
+
+
+def _write_run(out: list[bytes], items: list[Any], start: int) -> int:
+    """Append the bulk strings from `start` on that are as long as that one; the position behind them.
+
+    Elements of a collection often are of one length, and to join them takes a third of the time.
+    """
+    first: bytes = items[start]
+    length = len(first)
+    at = start + 1
+    if length < 256:
+        stop = min(len(items), start + _RUN_BYTES_MAX // (length + 8))
+        while at < stop:
+            item = items[at]
+            if not isinstance(item, bytes) or len(item) != length:
+                break
+            at += 1
+        if at - start > 2:
+            out.append(BULK_HEADERS[length])
+            out.append(_BETWEEN[length].join(items[start:at]))
+            out.append(CRLF)
+            return at
+    write_bulk(out, first)
+    return start + 1
 
 
 def _write_int(out: list[bytes], number: int) -> None:
@@ -115,12 +145,16 @@ def _write_float2(out: list[bytes], number: float) -> None:
 
 
 def _write_list2(out: list[bytes], items: list[Any]) -> None:
-    out.append(b"*%d\r\n" % len(items))
-    for item in items:
+    total = len(items)
+    out.append(b"*%d\r\n" % total)
+    at = 0
+    while at < total:
+        item = items[at]
         if type(item) is bytes:
-            write_bulk(out, item)
+            at = _write_run(out, items, at)
         else:
             write2(out, item)
+            at += 1
 
 
 def _write_dict2(out: list[bytes], items: dict[Any, Any]) -> None:
@@ -192,11 +226,19 @@ def _write_float3(out: list[bytes], number: float) -> None:
 
 def _write_list3(out: list[bytes], items: list[Any]) -> None:
     out.append(b"*%d\r\n" % len(items))
-    for item in items:
+    _write_items3(out, items)
+
+
+def _write_items3(out: list[bytes], items: list[Any]) -> None:
+    total = len(items)
+    at = 0
+    while at < total:
+        item = items[at]
         if type(item) is bytes:
-            write_bulk(out, item)
+            at = _write_run(out, items, at)
         else:
             write3(out, item)
+            at += 1
 
 
 def _write_map3(out: list[bytes], header: bytes, items: dict[Any, Any]) -> None:
@@ -218,8 +260,7 @@ def _write_set3(out: list[bytes], items: set[Any]) -> None:
 
 def _write_members3(out: list[bytes], members: Members) -> None:
     out.append(b"~%d\r\n" % len(members.items))
-    for item in members.items:
-        write3(out, item)
+    _write_items3(out, members.items)
 
 
 def _write_pairs3(out: list[bytes], pairs: Pairs) -> None:

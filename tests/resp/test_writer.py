@@ -104,6 +104,29 @@ def test_what_is_written_does_not_change_with_the_value(reply: Any) -> None:
     assert b"".join(out) == before
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        [b"abc"] * 1000,
+        [b"abc", b"de", b"f", b"abc", b"abc", b"abc"],
+        [b"abc", b"abc", b"abc", None, b"abc", b"abc", b"abc", 5, b"a", b"b"],
+        [b""] * 5,
+        [b"x" * 255] * 20,
+        [b"x" * 256] * 5,
+    ],
+)
+def test_strings_of_one_length_are_written_as_any(items: list[Any]) -> None:
+    for write, replies in ((write2, items), (write3, items), (write3, Members(items))):
+        out: list[bytes] = []
+        write(out, replies)
+        header = b"~" if isinstance(replies, Members) else b"*"
+        one_by_one: list[bytes] = [header + b"%d\r\n" % len(items)]
+        for item in items:
+            write(one_by_one, item)
+        assert b"".join(out) == b"".join(one_by_one)
+        assert max(map(len, out)) <= 2048 + 256
+
+
 def test_an_array_may_be_written_piece_by_piece() -> None:
     out = [array_header(2)]
     write2(out, b"a")
