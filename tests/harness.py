@@ -170,6 +170,8 @@ class World:
 
     def resume_ready(self) -> None:
         """Let go on whoever waited and has a reply, as the pump does at the end of a turn."""
+        if self.engine.filled:
+            self.engine.waiters.serve()
         ready = self.server.ready
         at = 0
         while at < len(ready):

@@ -61,6 +61,8 @@ class PortableClients:
 
     def finish_apart(self) -> None:
         """End a turn: log what was done, wake whoever became ready."""
+        if self.engine.filled:  # by what no command did: keys that expired
+            self.engine.waiters.serve()
         ready = self.server.ready
         at = 0
         while at < len(ready):

@@ -110,6 +110,9 @@ class Pump:
         """End a turn: log, then answer `active` and whoever became ready, then see to the disk."""
         server = self.server
         durability = self.durability
+        engine = self.engine
+        if engine.filled:  # by what no command did: keys that expired
+            engine.waiters.serve()
         # In the order in which they became ready; whoever goes on may make others ready.
         ready = server.ready
         at = 0
@@ -122,9 +125,9 @@ class Pump:
                     self._guarded(connection, resume=True)
                 active.append(connection)
         ready.clear()
-        if self.engine.effects:
+        if engine.effects:
             durability.write()
-        durable = self.engine.durable
+        durable = engine.durable
         window = self._window
         for connection in active:
             if connection.active_window != window:

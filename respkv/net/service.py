@@ -238,7 +238,7 @@ class Service:
                 if server.evictor.is_behind:
                     server.make_room()
                     has_more = has_more or server.evictor.is_behind
-            if self.engine.effects:
+            if self.engine.effects or self.engine.filled:
                 self._finish_turn()
             # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.
             pause_s = SWEEP_US / 1e6 * (100 / self.sweeper.share_percent - 1) if has_more else TICK_S

@@ -418,3 +418,12 @@ def test_the_memory_of_many_clients_is_sampled_bit_by_bit(world: World) -> None:
     for _ in range(20):
         world.tick()
     assert world.server.stats.peak_memory_bytes >= first + 10_000_000
+
+
+def test_keys_that_expire_are_looked_at_though_no_command_deletes_them(client: Client, world: World) -> None:
+    (other,) = waiting(world, "BLPOP l 0")
+    client.run("SET l string PX 10")
+    world.advance(11)
+    assert client.run("GET l") is None
+    assert world.engine.filled == []
+    assert other.replies() == []
