@@ -112,6 +112,13 @@ class NumkeysTooSmall(ReplyError):
         super().__init__(b"ERR numkeys should be greater than 0")
 
 
+class PopCountTooSmall(ReplyError):
+    """The COUNT of LMPOP or ZMPOP is not an integer from 1 on."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR count should be greater than 0")
+
+
 class NegativeLimit(ReplyError):
     """LIMIT of ZINTERCARD or SINTERCARD is not an integer from 0 on."""
 

@@ -7,7 +7,17 @@ from respkv.commands.events import GENERIC, LIST
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NoSuchKey, NotACount, NotAnInteger, ReplyError, WrongArity, WrongType
+from respkv.errors import (
+    BadSyntax,
+    NoSuchKey,
+    NotACount,
+    NotAnInteger,
+    NumkeysTooSmall,
+    PopCountTooSmall,
+    ReplyError,
+    WrongArity,
+    WrongType,
+)
 from respkv.reply import NULL_ARRAY, OK, Reply
 from respkv.values.lists import List
 
@@ -166,7 +176,9 @@ class ManyPop:
     """What LMPOP and BLMPOP say from position `at` of `argv` on. Raises ReplyError."""
 
     def __init__(self, argv: list[bytes], at: int) -> None:
-        number = _positive(argv[at], b"ERR numkeys should be greater than 0")
+        number = _parse_or_zero(argv[at])
+        if number < 1:
+            raise NumkeysTooSmall
         args = Args(argv, at + 1 + number)
         if not args.more():
             raise BadSyntax
@@ -178,17 +190,16 @@ class ManyPop:
             if is_counted or not args.token_with_value(b"COUNT"):
                 raise BadSyntax
             is_counted = True
-            self.count = _positive(args.next(), b"ERR count should be greater than 0")
+            self.count = _parse_or_zero(args.next())
+            if self.count < 1:
+                raise PopCountTooSmall
 
 
-def _positive(text: bytes, error: bytes) -> int:
+def _parse_or_zero(text: bytes) -> int:
     try:
-        number = parse_int(text)
+        return parse_int(text)
     except NotAnInteger:
-        raise ReplyError(error) from None
-    if number < 1:
-        raise ReplyError(error)
-    return number
+        return 0
 
 
 def parse_end(word: bytes) -> bool:

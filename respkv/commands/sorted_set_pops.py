@@ -6,7 +6,7 @@ from respkv.commands.sorted_sets import as_sorted_set, settle
 from respkv.commands.spec import CommandGroup
 from respkv.commands.timeouts import deadline_ms_of_seconds
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NotAnInteger, NumkeysTooSmall, ReplyError
+from respkv.errors import BadSyntax, NotAnInteger, NumkeysTooSmall, PopCountTooSmall
 from respkv.reply import NULL_ARRAY, Block, Pairs, Reply
 from respkv.values.sorted_sets import SortedSet
 
@@ -88,7 +88,7 @@ class _ManyKeys:
         if args.token_with_value(b"COUNT"):
             self.count = _positive(args.next())
             if self.count < 1:
-                raise ReplyError(b"ERR count should be greater than 0")
+                raise PopCountTooSmall
         args.finish()
 
     def take(self, db: Keyspace) -> Reply:

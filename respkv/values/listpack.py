@@ -26,8 +26,8 @@ EMPTY: Final = b"\x07\x00\x00\x00\x00\x00\xff"
 _COUNT_UNKNOWN: Final = 65535
 
 # What stands before and behind a string of up to 63 bytes.
-_SHORT_HEADERS: Final[list[bytes]] = [bytes((0x80 | length,)) for length in range(64)]
-_SHORT_ENDS: Final[list[bytes]] = [bytes((length + 1,)) for length in range(64)]
+SHORT_HEADERS: Final[list[bytes]] = [bytes((0x80 | length,)) for length in range(64)]
+SHORT_ENDS: Final[list[bytes]] = [bytes((length + 1,)) for length in range(64)]
 
 
 def encode(element: bytes) -> bytes:
@@ -46,7 +46,7 @@ def encode(element: bytes) -> bytes:
                 if body is not None:
                     return body
     if length < 64:
-        return _SHORT_HEADERS[length] + element + _SHORT_ENDS[length]
+        return SHORT_HEADERS[length] + element + SHORT_ENDS[length]
     if length < 4096:
         body = bytes((0xE0 | length >> 8, length & 0xFF)) + element
     else:

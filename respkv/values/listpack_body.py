@@ -7,7 +7,7 @@ Offsets are positions in the body, of the first byte of an element; the length o
 
 from typing import TYPE_CHECKING, Final
 
-from respkv.values.listpack import after, before, element_at, encode
+from respkv.values.listpack import SHORT_ENDS, SHORT_HEADERS, after, before, element_at, encode
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -15,12 +15,36 @@ if TYPE_CHECKING:
 OVERHEAD_BYTES: Final = 7
 """What header and end add."""
 
+_BETWEEN: Final[list[bytes]] = [end + header for end, header in zip(SHORT_ENDS, SHORT_HEADERS, strict=True)]
+
 _SMALL: Final[list[bytes]] = [b"%d" % number for number in range(128)]
 
 
 def pack(elements: list[bytes]) -> bytes:
     """The body of `elements`. O(bytes)."""
-    return b"".join([encode(element) for element in elements])
+    pieces: list[bytes] = []
+    total = len(elements)
+    start = 0
+    while start < total:
+        first = elements[start]
+        length = len(first)
+        at = start + 1
+        if 0 < length < 64 and first[0] > 57:
+            # Strings of one length that are no numbers: what stands between them is the same.
+            while at < total:
+                element = elements[at]
+                if len(element) != length or element[0] <= 57:
+                    break
+                at += 1
+        if at - start > 2:
+            pieces.append(SHORT_HEADERS[length])
+            pieces.append(_BETWEEN[length].join(elements[start:at]))
+            pieces.append(SHORT_ENDS[length])
+            start = at
+        else:
+            pieces.append(encode(first))
+            start += 1
+    return b"".join(pieces)
 
 
 def skip(body: bytes, at: int, elements: int) -> int:

@@ -61,7 +61,10 @@ class List(Collection):
         value = cls()
         nodes = Quicklist(limits.list_max_listpack_size)
         for packed in listpacks:
-            nodes.append_node(closed_node_of(packed[HEADER_BYTES:-1], listpack.count(packed)))
+            node = closed_node_of(packed[HEADER_BYTES:-1], listpack.count(packed))
+            if node.count == 1:  # it may be there for a large element, and those are open
+                node.open()
+            nodes.append_node(node)
         for node in nodes.nodes:
             value.count += node.count
         value.nodes = nodes

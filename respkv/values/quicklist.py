@@ -33,6 +33,8 @@ _SIZES_MAX: Final[list[int]] = [4096, 8192, 16384, 32768, 65536]
 _SAFE_BYTES: Final = 8192
 """The most that a node takes whose elements are counted instead."""
 
+_ANY_COUNT: Final = 1 << 32
+
 _ESTIMATED_OVERHEAD_BYTES: Final = 8
 """By how much at most a string grows as an element, by the reference's estimate."""
 
@@ -276,6 +278,9 @@ class Quicklist:
 
     def __init__(self, fill: int) -> None:
         self.fill = fill
+        # The most that a node may have for one more element to go in, that one's length included.
+        self._fitting_max = (size_max_of(fill) if fill < 0 else _SAFE_BYTES) - _ESTIMATED_OVERHEAD_BYTES
+        self._count_max = _ANY_COUNT if fill < 0 else max(fill, 1)
         self.nodes: list[Node] = []
         self.nbytes = 0
 
@@ -302,7 +307,7 @@ class Quicklist:
         first = 0
         if self.nodes:
             head = self.nodes[0]
-            if not exceeds(self.fill, head.size + length + _ESTIMATED_OVERHEAD_BYTES, head.count + 1):
+            if head.size + length <= self._fitting_max and head.count < self._count_max:
                 if not head.is_open:
                     self._open(head)
                 if head.is_reversed:
@@ -327,7 +332,7 @@ class Quicklist:
         first = 0
         if self.nodes:
             tail = self.nodes[-1]
-            if not exceeds(self.fill, tail.size + length + _ESTIMATED_OVERHEAD_BYTES, tail.count + 1):
+            if tail.size + length <= self._fitting_max and tail.count < self._count_max:
                 if not tail.is_open:
                     self._open(tail)
                 if tail.is_reversed:
@@ -559,7 +564,7 @@ class Quicklist:
         return node.is_open and node.count == 1 and is_large(self.fill, len(node.elements[0]))
 
     def _has_room(self, node: Node, length: int) -> bool:
-        return not exceeds(self.fill, node.size + length + _ESTIMATED_OVERHEAD_BYTES, node.count + 1)
+        return node.size + length <= self._fitting_max and node.count < self._count_max
 
     def _insert_into(self, node: Node, at: int, element: bytes) -> None:
         self.nbytes -= node.nbytes()

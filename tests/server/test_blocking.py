@@ -1,4 +1,4 @@
-"""Who waits for a key and gets what, without sockets; with them it is tests/net/test_blocking.py."""
+"""Who waits for a key and gets what, without sockets; with them it is tests/net/test_service_blocking.py."""
 
 from functools import partial
 
