@@ -16,7 +16,6 @@ from respkv.commands.keys import parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.engine.scan import scan_members
 from respkv.errors import BadSyntax, ReplyError, WrongArity, WrongType
 from respkv.reply import OK, FlatMap, Pairs, Reply
 from respkv.values.hashes import Hash
@@ -420,11 +419,7 @@ def hscan(db: Keyspace, argv: list[bytes]) -> Reply:
             with_values = False
         else:
             raise BadSyntax
-    if value.table is None:
-        cursor = 0
-        fields = value.fields()
-    else:
-        cursor, fields = scan_members(db.engine, value, value.table, cursor, count)
+    cursor, fields = value.scan(cursor, count)
     if pattern != b"*":
         fields = list(filter(glob.compile(pattern), fields))
     if value.ttls is not None:

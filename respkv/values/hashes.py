@@ -1,26 +1,26 @@
 """Hashes: strings by field, each of which may expire.
 
-Small ones are a listpack of field, value, field, value; beyond the limits a dict, for good. Times of expiry lie beside
-either in a `FieldExpiries`, which a hash has from its first one on. In a listpack, fields that expire stand first, in
-the order of their times, as Redis has them (it calls that encoding `listpackex`, and stores it so).
+Small ones are a listpack of field, value, field, value; beyond the limits a `HashMap`, for good. Times of expiry lie
+beside either in a `FieldExpiries`, which a hash has from its first one on. In a listpack, fields that expire stand
+first, in the order of their times, as Redis has them (it calls that encoding `listpackex`, and stores it so).
 
 A hash does not look at the clock: a field stays until someone calls `remove_due`.
 """
 
-import sys
-from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, NEVER_MS, OBJECT_BYTES, Collection
+from respkv.values.hash_map import HashMap
+from respkv.values.hash_set import Chance
 from respkv.values.limits import Limits
 
 PACKED_BYTES: Final = OBJECT_BYTES + ELEMENT_BYTES
 """A packed hash beside the bytes of its listpack."""
 
-ENTRY_BYTES: Final = 2 * ELEMENT_BYTES + 64
-"""A field and its value in a dict, beside their bytes: two objects, and its part of the table."""
+ENTRY_BYTES: Final = 2 * ELEMENT_BYTES + 44
+"""A field and its value in a table, beside their bytes: two objects, and its part of the table."""
 
 EXPIRY_BYTES: Final = 32 + 64 + 72
 """A time of expiry: the number, its part of a dict, and its place in the queue."""
@@ -31,9 +31,6 @@ _QUEUE_MIN: Final = 32
 _FEW: Final = 4
 # A sample of less than one in so many is drawn again where it repeats itself, otherwise all are shuffled.
 _DENSE_SAMPLE: Final = 3
-
-Chance = Callable[[], float]
-_SPARSE_CHECK: Final = 1023
 
 
 class FieldExpiries:
@@ -76,36 +73,16 @@ class FieldExpiries:
         return other
 
 
-class FieldIndex:
-    """The fields of a dict by number, so that one can be chosen at random. Made when first somebody asks.
-
-    A field that goes leaves a gap, which it takes again if it comes back: so each has one place, and each is as likely
-    as any other where gaps are passed over. The hash makes a new index when half of it is gaps.
-    """
-
-    def __init__(self, fields: list[bytes]) -> None:
-        self.fields = fields
-        self.gone: set[bytes] = set()
-
-    def add(self, field: bytes) -> None:
-        """`field` is new in the dict."""
-        if field in self.gone:
-            self.gone.discard(field)
-        else:
-            self.fields.append(field)
-
-
 class Hash(Collection):
-    """Strings by field. Invariant: exactly one of a dict `table` and, without it, the listpack `packed` counts."""
+    """Strings by field, in `table`, or if there is none in the listpack `packed`."""
 
     type_name = b"hash"
 
     def __init__(self) -> None:
         self.nbytes = PACKED_BYTES + listpack.HEADER_BYTES + 1
         self.packed = listpack.EMPTY
-        self.table: dict[bytes, bytes] | None = None
+        self.table: HashMap | None = None
         self.ttls: FieldExpiries | None = None
-        self.index: FieldIndex | None = None
 
     @staticmethod
     def of(pairs: list[tuple[bytes, bytes]], limits: Limits, expires: dict[bytes, int] | None = None) -> "Hash":
@@ -140,7 +117,7 @@ class Hash(Collection):
         """How many fields there are. O(1)."""
         table = self.table
         if table is not None:
-            return len(table)
+            return table.count
         return listpack.count(self.packed) >> 1
 
     @property
@@ -177,7 +154,7 @@ class Hash(Collection):
     def __contains__(self, field: bytes) -> bool:
         """Whether `field` is there. O(1); O(n) if packed."""
         if self.table is not None:
-            return field in self.table
+            return self.table.has(field)
         return listpack.find(self.packed, listpack.encode(field), listpack.HEADER_BYTES, 2) >= 0
 
     def set(self, field: bytes, value: bytes, limits: Limits) -> bool:
@@ -190,15 +167,12 @@ class Hash(Collection):
             table = self._unpack()
         return self._set_in_table(table, field, value)
 
-    def _set_in_table(self, table: dict[bytes, bytes], field: bytes, value: bytes) -> bool:
-        old = table.get(field)
-        table[field] = value
+    def _set_in_table(self, table: HashMap, field: bytes, value: bytes) -> bool:
+        old = table.put(field, value)
         if old is not None:
             self.nbytes += len(value) - len(old)
             return False
         self.nbytes += ENTRY_BYTES + len(field) + len(value)
-        if self.index is not None:
-            self.index.add(field)
         return True
 
     def _set_packed(self, field: bytes, value: bytes, limits: Limits) -> bool:
@@ -221,15 +195,10 @@ class Hash(Collection):
         """Take `field` out; whether it was there. O(1) on average; O(bytes) if packed."""
         table = self.table
         if table is not None:
-            old = table.pop(field, None)
+            old = table.pop(field)
             if old is None:
                 return False
             self.nbytes -= ENTRY_BYTES + len(field) + len(old)
-            if self.index is not None:
-                self._note_gap(self.index, field)
-            if len(table) & _SPARSE_CHECK == 0 and sys.getsizeof(table) > 4096 + 256 * len(table):
-                # No dict shrinks by itself.
-                self.table = dict(table)
         else:
             packed = self.packed
             encoded = listpack.encode(field)
@@ -241,11 +210,6 @@ class Hash(Collection):
         if self.ttls is not None and self.ttls.at_ms.pop(field, None) is not None:
             self.nbytes -= EXPIRY_BYTES + len(field)
         return True
-
-    def _note_gap(self, index: FieldIndex, field: bytes) -> None:
-        index.gone.add(field)
-        if 2 * len(index.gone) > len(index.fields):
-            self.index = None
 
     # All fields
 
@@ -264,7 +228,7 @@ class Hash(Collection):
                             added += 1
                     return added
                 return self._update_packed(flat, start, limits)
-            table = self._unpack()
+            table = self._unpack((len(flat) - start) >> 1)
         for at in range(start, len(flat), 2):
             if self._set_in_table(table, flat[at], flat[at + 1]):
                 added += 1
@@ -299,14 +263,14 @@ class Hash(Collection):
             self._unpack()
         return len(merged) - before
 
-    def _unpack(self) -> dict[bytes, bytes]:
-        """Give the packed form up."""
+    def _unpack(self, expected: int = 0) -> HashMap:
+        """Give the packed form up, as there will be so many fields; the table."""
         packed = self.packed
         flat = listpack.unpack(packed)
-        table: dict[bytes, bytes] = {}
+        table = HashMap(expected)
         for at in range(0, len(flat), 2):
             field, value = flat[at], flat[at + 1]
-            table[field] = value
+            table.put(field, value)
             self.nbytes += ENTRY_BYTES + len(field) + len(value)
         self.nbytes -= PACKED_BYTES - OBJECT_BYTES + len(packed)
         self.table = table
@@ -319,28 +283,37 @@ class Hash(Collection):
         if table is None:
             return listpack.unpack(self.packed)
         flat: list[bytes] = []
-        for field, value in table.items():
-            flat.append(field)
-            flat.append(value)
+        for part in table.dicts():
+            for field, value in part.items():
+                flat.append(field)
+                flat.append(value)
         return flat
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
         """Fields with their values. O(n)."""
         table = self.table
         if table is not None:
-            return list(table.items())
+            return [pair for part in table.dicts() for pair in part.items()]
         flat = listpack.unpack(self.packed)
         return [(flat[at], flat[at + 1]) for at in range(0, len(flat), 2)]
 
     def fields(self) -> list[bytes]:
         """All fields. O(n)."""
-        return list(self.table) if self.table is not None else self._every_second(listpack.HEADER_BYTES)
+        if self.table is None:
+            return self._every_second(listpack.HEADER_BYTES)
+        fields: list[bytes] = []
+        for part in self.table.dicts():
+            fields += part
+        return fields
 
     def values(self) -> list[bytes]:
         """All values, as the fields are ordered. O(n)."""
-        if self.table is not None:
-            return list(self.table.values())
-        return self._every_second(listpack.after(self.packed, listpack.HEADER_BYTES))
+        if self.table is None:
+            return self._every_second(listpack.after(self.packed, listpack.HEADER_BYTES))
+        values: list[bytes] = []
+        for part in self.table.dicts():
+            values += part.values()
+        return values
 
     def _every_second(self, at: int) -> list[bytes]:
         packed = self.packed
@@ -353,20 +326,14 @@ class Hash(Collection):
                 at = listpack.after(packed, at)
         return found
 
-    # Chance: a function that gives a float from 0 to below 1
+    # Chance and iteration
 
     def pick(self, chance: Chance) -> bytes:
-        """Some field, each as likely as any other. O(1) on average, O(n) if packed or for the first time."""
-        if self.table is None:
-            packed = self.packed
-            return listpack.element_at(packed, listpack.seek(packed, 2 * int(chance() * len(self))))
-        if self.index is None:
-            self.index = FieldIndex(list(self.table))
-        names = self.index.fields
-        while True:
-            field = names[int(chance() * len(names))]
-            if field in self.table:
-                return field
+        """Some field, each as likely as any other. O(1), O(n) if packed."""
+        if self.table is not None:
+            return self.table.pick(chance)
+        packed = self.packed
+        return listpack.element_at(packed, listpack.seek(packed, 2 * int(chance() * len(self))))
 
     def sample(self, size: int, chance: Chance) -> list[bytes]:
         """So many different fields at random, fewer than there are. O(size) on average; O(n) if packed or many."""
@@ -383,12 +350,16 @@ class Hash(Collection):
         return fields[:size]
 
     def draw(self, size: int, chance: Chance) -> list[bytes]:
-        """So many fields at random, each drawn from all. O(size) on average; O(n + size) if packed."""
-        if self.table is not None:
+        """So many fields at random, each drawn from all. O(size); O(n + size) if packed or many."""
+        if self.table is not None and size < self.table.count:
             return [self.pick(chance) for _ in range(size)]
         fields = self.fields()
         total = len(fields)
         return [fields[int(chance() * total)] for _ in range(size)]
+
+    def scan(self, place: int, count: int) -> tuple[int, list[bytes]]:
+        """As `HashMap.scan`; a packed one is met as a whole. O(count)."""
+        return (0, self.fields()) if self.table is None else self.table.scan(place, count)
 
     # Expiry
 
@@ -502,10 +473,8 @@ class Hash(Collection):
         """The dicts and the queue."""
         found: list[Any] = []
         if self.table is not None:
-            found.append(self.table)
+            found.extend(self.table.dicts())
         if self.ttls is not None:
             found.append(self.ttls.at_ms)
             found.append(self.ttls.queue)
-        if self.index is not None:
-            found.append(self.index.fields)
         return found
