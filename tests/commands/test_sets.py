@@ -14,13 +14,14 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
 class Told:
-    """Keeps what is told."""
+    """Keeps what is told, but not what the engine tells by itself."""
 
     def __init__(self) -> None:
         self.events: list[tuple[int, bytes, bytes]] = []
 
     def notify(self, index: int, kind: int, event: bytes, key: bytes) -> None:
-        self.events.append((kind, event, key))
+        if kind not in (KEY_MISS, NEW):
+            self.events.append((kind, event, key))
 
     def take(self) -> list[tuple[int, bytes, bytes]]:
         events, self.events = self.events, []
