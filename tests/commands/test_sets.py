@@ -8,6 +8,7 @@ from harness import Client, World
 
 from respkv.commands.events import GENERIC, SET
 from respkv.engine.engine import NOTIFIED
+from respkv.engine.events import KEY_MISS, NEW
 from respkv.errors import ReplyError
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
