@@ -55,6 +55,7 @@ def sadd(db: Keyspace, argv: list[bytes]) -> Reply:
         value = Set.begun(argv[2], count, limits)
         added = value.add_all(argv[2:], limits) if count > 1 else int(value.add(argv[2], limits))
         db.set(key, value)
+        db.engine.dirty += added - 1
         db.notify(SET, b"sadd", key)
         return added
     before = value.nbytes
@@ -69,6 +70,7 @@ def sadd(db: Keyspace, argv: list[bytes]) -> Reply:
             return 0
     db.settle(key, value, before)
     if added:
+        db.engine.dirty += added - 1
         db.notify(SET, b"sadd", key)
     return added
 
@@ -86,6 +88,7 @@ def srem(db: Keyspace, argv: list[bytes]) -> Reply:
         if value.remove(argv[at]):
             removed += 1
     if removed:
+        db.engine.dirty += removed - 1
         _settle(db, key, value, before, b"srem")
     return removed
 
@@ -269,6 +272,7 @@ def _pop_many(db: Keyspace, argv: list[bytes]) -> Reply:
         others = set(left)
         members = [member for member in value.members() if member not in others]
         db.put(key, Set.of_rest(left, value.kind, db.engine.limits))
+    db.engine.dirty += count - 1
     db.notify(SET, b"spop", key)
     for start in range(0, count, _EFFECT_MEMBERS):
         db.propagate_as([b"SREM", key, *members[start : start + _EFFECT_MEMBERS]])

@@ -11,16 +11,19 @@ A part that becomes too large is split by the next bit, which doubles the direct
 that have become small are one again. At all times, a part has at most `PART_MAX` members, for which CPython keeps a
 table of 512 slots, 27 to 54 bytes a member; one large set takes as much.
 
-To choose a member at random, choose an entry of the directory, and one of `PART_MAX` places in its part: if there is
-none, choose again. Each member has one such place, so all are equally likely. A part of several entries counts at its
-first one only.
+To choose a member at random, choose an entry of the directory, and a number up to `PART_MAX`: if its part has not so
+many members, choose again. Each member has one such number, so all are equally likely. A part of several entries counts
+at its first one only. Since a set has no n-th member, the part's members are put into a list, its order, when it is
+first asked for one; the order is kept up while members are added or taken at random, and dropped when others go.
 
 Source: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", TODS 4 (1979).
 """
 
 from collections.abc import Callable
-from itertools import islice
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 Chance: TypeAlias = Callable[[], float]
 """A number from 0 on and below 1 at each call, such as the `random` of a `random.Random`."""
@@ -48,7 +51,7 @@ class HashSet:
     """A set of bytes; see the head of this module.
 
     `parts` and `depths` have 2 ** `depth` entries; a part of depth d stands at 2 ** (`depth` - d) of them, side by
-    side. `deepest` counts the parts of depth `depth`.
+    side. `deepest` counts the parts of depth `depth`. `orders` has the lists that there are, by first entry.
     """
 
     def __init__(self, expected: int = 0) -> None:
@@ -60,6 +63,7 @@ class HashSet:
         self.parts: list[set[bytes]] = [set() for _ in range(1 << self.depth)]
         self.depths: list[int] = [self.depth] * (1 << self.depth)
         self.deepest = 1 << self.depth
+        self.orders: dict[int, list[bytes]] = {}
 
     def has(self, member: bytes) -> bool:
         """Whether `member` is in it. O(1)."""
@@ -74,6 +78,10 @@ class HashSet:
         if len(part) == before:
             return False
         self.count += 1
+        if self.orders:
+            order = self.orders.get(self._first(at))
+            if order is not None:
+                order.append(member)
         if before >= PART_MAX:
             self._split(at)
         return True
@@ -87,24 +95,51 @@ class HashSet:
         if len(part) == before:
             return False
         self.count -= 1
+        if self.orders:
+            self.orders.pop(self._first(at), None)
         if before <= _SMALL and self.depth:
             self._merge(at)
         return True
 
     def pick(self, chance: Chance) -> bytes:
-        """Some member, each as likely as any other. O(1): about three tries, and half the table of a part."""
+        """Some member, each as likely as any other. O(1): about three tries; O(part) where a part has no order."""
+        slot, place = self._choose(chance)
+        return self._order_of(slot)[place]
+
+    def take(self, chance: Chance) -> bytes:
+        """As `pick`, and the member is taken out."""
+        slot, place = self._choose(chance)
+        order = self._order_of(slot)
+        member = order[place]
+        last = order.pop()
+        if place < len(order):
+            order[place] = last
+        part = self.parts[slot]
+        part.discard(member)
+        self.count -= 1
+        if len(part) < _SMALL and self.depth:
+            self._merge(slot)
+        return member
+
+    def _choose(self, chance: Chance) -> tuple[int, int]:
+        """The first entry of a part, and a place in it."""
         parts = self.parts
         if len(parts) == 1:
-            part = parts[0]
-            return next(islice(part, int(chance() * len(part)), None))
+            return 0, int(chance() * len(parts[0]))
         places = len(parts) * PART_MAX
         while True:
             place = int(chance() * places)
             slot = place // PART_MAX
             place -= slot * PART_MAX
-            part = parts[slot]
-            if place < len(part) and self._is_first(slot):
-                return next(islice(part, place, None))
+            if place < len(parts[slot]) and self._first(slot) == slot:
+                return slot, place
+
+    def _order_of(self, slot: int) -> list[bytes]:
+        """The members of the part whose first entry is `slot`, by place."""
+        order = self.orders.get(slot)
+        if order is None:
+            order = self.orders[slot] = list(self.parts[slot])
+        return order
 
     def members(self) -> list[bytes]:
         """All members. O(n)."""
@@ -137,31 +172,32 @@ class HashSet:
     def scan(self, place: int, count: int) -> tuple[int, list[bytes]]:
         """The place to go on with, 0 at the end, and about `count` members from `place` on, in the order of places.
 
-        Members do not move, so that one that is there all the time is met, whatever changes. O(count).
+        Members do not move, so that one that is there all the time is met, whatever changes. O(count + part).
         """
         found: list[bytes] = []
         slot = place >> (PLACE_BITS - self.depth)
         while slot < len(self.parts):
             part = self.parts[slot]
             span = 1 << (self.depth - self.depths[slot])
-            first = slot & -span
-            start = first << (PLACE_BITS - self.depth)
-            if place <= start and len(part) <= count - len(found):
+            slot = self._first(slot)
+            start = slot << (PLACE_BITS - self.depth)
+            end = (slot + span) << (PLACE_BITS - self.depth)
+            wanted = count - len(found)
+            if place <= start and len(part) <= wanted:
                 found += part
+                place = end
             else:
-                places = sorted([(hash(member) >> _LOW_BITS) & _PLACE_MASK for member in part])
-                ahead = [one for one in places if one >= place]
-                wanted = count - len(found)
-                if len(ahead) > wanted:
-                    # Those that share a place are met together.
-                    stop = ahead[wanted] if ahead[wanted] != ahead[wanted - 1] else _next_after(ahead, wanted)
-                    found += [one for one in part if place <= (hash(one) >> _LOW_BITS) & _PLACE_MASK < stop]
-                    return (stop if stop <= _PLACE_MASK else 0), found
-                found += [one for one in part if (hash(one) >> _LOW_BITS) & _PLACE_MASK >= place]
-            slot = first + span
-            if slot < len(self.parts) and len(found) >= count:
-                return slot << (PLACE_BITS - self.depth), found
-        return 0, found
+                # Places are random numbers, so that this is where about as many are met as are wanted.
+                stop = place + (end - start) * wanted // len(part) + 1 if part else end
+                if stop > end:
+                    stop = end
+                found += _between(part, place, stop)
+                place = stop
+            if place >= end:
+                slot += span
+            if len(found) >= count or place < end:
+                break
+        return (place if slot < len(self.parts) else 0), found
 
     def copy(self) -> "HashSet":
         """Another one with the same members. O(n)."""
@@ -187,6 +223,7 @@ class HashSet:
         assert self.deepest == self.depths.count(self.depth)
         total = 0
         slot = 0
+        orders = self.orders.copy()
         while slot < len(self.parts):
             part = self.parts[slot]
             span = 1 << (self.depth - self.depths[slot])
@@ -199,11 +236,14 @@ class HashSet:
                 assert slot <= (hash(member) >> self.shift) & self.mask < slot + span, "a member in the wrong part"
             total += len(part)
             slot += span
+            order = orders.pop(slot - span, None)
+            assert order is None or sorted(order) == sorted(part), "an order of other members"
         assert total == self.count
+        assert not orders, "an order without its part"
 
-    def _is_first(self, slot: int) -> bool:
-        """Whether `slot` is the first entry of its part."""
-        return slot & ((1 << (self.depth - self.depths[slot])) - 1) == 0
+    def _first(self, slot: int) -> int:
+        """The first entry of the part that stands at `slot`."""
+        return slot & -(1 << (self.depth - self.depths[slot]))
 
     def _split(self, at: int) -> None:
         depth = self.depths[at]
@@ -212,6 +252,8 @@ class HashSet:
         if depth == self.depth:
             self._deepen()
             at <<= 1
+        if self.orders:
+            self.orders.pop(self._first(at), None)
         part = self.parts[at]
         bit = _TOP - 1 - depth
         upper = {member for member in part if hash(member) >> bit & 1}
@@ -235,6 +277,7 @@ class HashSet:
         self.shift -= 1
         self.mask = self.mask << 1 | 1
         self.deepest = 0
+        self.orders = {first << 1: order for first, order in self.orders.items()}
 
     def _merge(self, at: int) -> None:
         depth = self.depths[at]
@@ -245,6 +288,9 @@ class HashSet:
         other = first ^ span
         if self.depths[other] != depth or len(self.parts[first]) + len(self.parts[other]) > MERGED_MAX:
             return
+        if self.orders:
+            self.orders.pop(first, None)
+            self.orders.pop(other, None)
         merged = self.parts[first] | self.parts[other]
         if other < first:
             first = other
@@ -263,12 +309,16 @@ class HashSet:
         self.shift += 1
         self.mask >>= 1
         self.deepest = self.depths.count(self.depth)
+        self.orders = {first >> 1: order for first, order in self.orders.items()}
 
 
-def _next_after(places: list[int], at: int) -> int:
-    """The first of the ascending `places` that is greater than that at `at`, or one more than it if there is none."""
-    last = places[at]
-    for place in places[at:]:
-        if place > last:
-            return place
-    return last + 1
+def _between(part: set[bytes], start: int, stop: int) -> list[bytes]:
+    """The members of `part` with places from `start` on and below `stop`. O(part)."""
+    low: i64 = start
+    high: i64 = stop
+    found: list[bytes] = []
+    for member in part:
+        place: i64 = (hash(member) >> _LOW_BITS) & _PLACE_MASK
+        if low <= place < high:
+            found.append(member)
+    return found

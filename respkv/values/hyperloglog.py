@@ -174,32 +174,35 @@ def _raise_sparse(value: bytearray, index: int, count: int, sparse_bytes_max: in
     if count > _SPARSE_VALUE_MAX:
         make_dense(value)
         return _raise_dense(value, index, count)
-    end = len(value)
-    at = HEADER_BYTES
-    before = 0
-    first = 0
-    run = 0
-    length = 1
+    # Single bytes of a bytes object are faster to get at.
+    runs = bytes(value)
+    end = len(runs)
+    at: i64 = HEADER_BYTES
+    before: i64 = 0
+    first: i64 = 0
+    run: i64 = 0
+    length: i64 = 1
+    wanted: i64 = index
     while at < end:
-        code = value[at]
+        code: i64 = runs[at]
         length = 1
         if code & 0x80:
             run = (code & 3) + 1
         elif code & 0x40:
             if at + 1 == end:
                 raise Corrupted
-            run = ((code & 0x3F) << 8 | value[at + 1]) + 1
+            run = ((code & 0x3F) << 8 | runs[at + 1]) + 1
             length = 2
         else:
             run = code + 1
-        if index < first + run:
+        first += run
+        if wanted < first:
             break
         before = at
         at += length
-        first += run
     else:
         raise Corrupted
-    code = value[at]
+    first -= run
     old = (code >> 2 & 31) + 1 if code & 0x80 else 0
     if old >= count:
         return False

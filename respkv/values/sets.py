@@ -25,8 +25,9 @@ HASHTABLE: Final = 2
 
 _ENCODINGS: Final = (b"intset", b"listpack", b"hashtable")
 
-MEMBER_BYTES: Final = ELEMENT_BYTES + 36
-"""What a member of a hash table takes beside its bytes: its object, and its part of the tables, 27 to 54 bytes."""
+MEMBER_BYTES: Final = ELEMENT_BYTES + 40
+"""What a member of a hash table takes beside its bytes: its object, and its part of the tables, 27 to 54 bytes,
+and perhaps of an order, 8."""
 
 _LISTPACK_BYTES_MAX: Final = 1 << 30
 _DENSE_SAMPLE: Final = 3
@@ -198,8 +199,14 @@ class Set(Collection):
             self.packed = listpack.splice(packed, at, listpack.after(packed, at), b"", -1)
             self._measure()
             return member
-        member = self.pick(chance)
-        self.remove(member)
+        if self.table is not None:
+            member = self.table.take(chance)
+            self.nbytes -= MEMBER_BYTES + len(member)
+            return member
+        index = int(chance() * intset.count(self.packed))
+        member = b"%d" % intset.number_at(self.packed, index)
+        self.packed = intset.delete(self.packed, index)
+        self._measure()
         return member
 
     # Many members

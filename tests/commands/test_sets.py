@@ -8,19 +8,21 @@ from harness import Client, World
 
 from respkv.commands.events import GENERIC, SET
 from respkv.engine.engine import NOTIFIED
+from respkv.engine.events import KEY_MISS, NEW
 from respkv.errors import ReplyError
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
 class Told:
-    """Keeps what is told."""
+    """Keeps what is told, but not what the engine tells by itself."""
 
     def __init__(self) -> None:
         self.events: list[tuple[int, bytes, bytes]] = []
 
     def notify(self, index: int, kind: int, event: bytes, key: bytes) -> None:
-        self.events.append((kind, event, key))
+        if kind not in (KEY_MISS, NEW):
+            self.events.append((kind, event, key))
 
     def take(self) -> list[tuple[int, bytes, bytes]]:
         events, self.events = self.events, []

@@ -27,6 +27,7 @@ def filled(members: list[bytes]) -> HashSet:
 def test_it_is_a_set(changes: list[tuple[bool, int, int]], expected: int) -> None:
     table = HashSet(expected)
     model: set[bytes] = set()
+    chance = random.Random(expected)
     for is_added, start, count in changes:
         for name in names(count, start):
             if is_added:
@@ -35,6 +36,15 @@ def test_it_is_a_set(changes: list[tuple[bool, int, int]], expected: int) -> Non
             else:
                 assert table.discard(name) == (name in model)
                 model.discard(name)
+        # Orders are made, kept and dropped.
+        for _ in range(min(len(model), 300)):
+            assert table.pick(chance.random) in model
+            if chance.random() < 0.5:
+                name = table.take(chance.random)
+                model.remove(name)
+                if chance.random() < 0.3:
+                    assert table.add(name)
+                    model.add(name)
         assert table.count == len(model)
         assert sorted(table.members()) == sorted(model)
         table.check()
@@ -89,15 +99,26 @@ def test_a_scan_meets_each_member_once() -> None:
     table = filled(names(5000))
     for count in (1, 7, 100, 1000, 10_000):
         found: list[bytes] = []
+        calls = 0
         place = 0
         while True:
             place, members = table.scan(place, count)
             found += members
-            assert len(members) <= count
+            calls += 1
+            assert len(members) < 2 * count + 10
             if not place:
                 break
-            assert len(members) == count
         assert sorted(found) == sorted(names(5000))
+        assert 5000 / count / 2 < calls < 5000 / count * 2 + 2
+
+
+def test_a_scan_goes_on_from_any_place() -> None:
+    table = filled(names(1000))
+    for place in (1, 1 << 20, (1 << 45) - 1):
+        place, members = table.scan(place, 5000)
+        assert place == 0
+        assert set(members) <= set(names(1000))
+    assert HashSet().scan(5, 10) == (0, [])
 
 
 def test_a_scan_meets_all_that_stay_while_others_come_and_go() -> None:
