@@ -1,12 +1,145 @@
-"""Doubles as text, in the one form that replies, packed sorted sets and the log have in common."""
+"""Doubles as text, in the one form that replies, packed sorted sets and the log have in common.
 
+The digits are those of the reference, which since 7.2 finds them by Grisu2: always digits that read back as the same
+number, and in all but one of some thousand cases as few as possible. Python's `repr` has the fewest always, so it will
+not do.
+
+Source: F. Loitsch, "Printing floating-point numbers quickly and accurately with integers", PLDI 2010, with the table
+and the range of exponents that the reference uses; compared with its replies.
+"""
+
+from math import frexp
 from typing import Final
 
 _WHOLE_MAX: Final = float(2**62)
 
+_POWER_FIRST: Final = -348
+_POWER_STEP: Final = 8
+_POWER_COUNT: Final = 87
+_LOG10_OF_2: Final = 0.30102999566398114
+
+
+def _power_of_ten(exponent: int) -> tuple[int, int]:
+    """10**exponent as a significand of 64 bits, rounded, and a binary exponent."""
+    power = 10 ** abs(exponent)
+    if exponent < 0:
+        shift = power.bit_length() + 63
+        return ((1 << shift + 1) // power + 1) >> 1, -shift
+    shift = power.bit_length() - 64
+    return (((power << 1) >> shift) + 1) >> 1 if shift > 0 else power << -shift, shift
+
+
+_POWERS: Final[list[tuple[int, int]]] = [
+    _power_of_ten(_POWER_FIRST + _POWER_STEP * number) for number in range(_POWER_COUNT)
+]
+"""Every eighth power of ten that a double can need."""
+
+
+def _times(one: int, two: int) -> int:
+    return (one * two + (1 << 63)) >> 64
+
+
+def _digits_of(number: float) -> tuple[str, int]:
+    """Digits and a power of ten whose product reads back as `number`, which is above 0 and finite."""
+    mantissa, _, power = repr(number).partition("e")
+    whole, _, places = mantissa.partition(".")
+    exponent = (int(power) if power else 0) - len(places)
+    digits = (whole + places).lstrip("0")
+    if len(digits) <= 15 and -22 <= exponent < 0 and _is_well_within(int(digits), exponent, number):
+        return digits, exponent
+    product, exponent = grisu2(number)
+    return str(product), exponent
+
+
+def _is_well_within(digits: int, exponent: int, number: float) -> bool:
+    """Whether Grisu2 would find these up to 15 digits, times a negative power of ten, for `number`.
+
+    It misses them if they are too near to half the way from `number` to its neighbour.
+    """
+    fraction, binary_exponent = frexp(number)
+    significand = int(fraction * 9007199254740992.0)  # 2**53
+    power = 10**-exponent
+    off = abs((digits << 53 - binary_exponent) - significand * power)
+    return significand != 1 << 52 and 512 * off < 255 * power
+
+
+def grisu2(number: float) -> tuple[int, int]:
+    """Digits, as an integer, and a power of ten, whose product reads back as `number`, which is above 0 and finite.
+
+    As few as the method finds.
+    """
+    fraction, exponent = frexp(number)
+    significand = int(fraction * 9007199254740992.0)  # 2**53
+    exponent -= 53
+    if exponent < -1074:
+        # A number so small that it has fewer bits.
+        significand >>= -1074 - exponent
+        exponent = -1074
+    # The numbers half way to the neighbours, and the number itself, with 64 bits and one exponent.
+    shift = 63 - significand.bit_length()
+    upper = (2 * significand + 1) << shift
+    # Below a power of two, the neighbour is half as far away.
+    nearer = 1 if significand == 1 << 52 else 0
+    lower = ((2 << nearer) * significand - 1) << (shift - nearer)
+    middle = significand << (shift + 1)
+    exponent -= shift + 1
+    # A power of ten that brings the exponent between -60 and -32.
+    place = (int(-(exponent + _POWER_COUNT) * _LOG10_OF_2) - _POWER_FIRST) // _POWER_STEP
+    while True:
+        power, power_exponent = _POWERS[place]
+        scale = exponent + power_exponent + 64
+        if scale < -60:
+            place += 1
+        elif scale > -32:
+            place -= 1
+        else:
+            break
+    # Each product may be off by one, so that the interval gets narrower at both ends.
+    upper = _times(upper, power) - 1
+    lower = _times(lower, power) + 1
+    middle = _times(middle, power)
+    return _shortest(upper, upper - lower, upper - middle, -scale, -(_POWER_FIRST + _POWER_STEP * place))
+
+
+def _shortest(upper: int, width: int, wanted: int, bits: int, exponent: int) -> tuple[int, int]:
+    """As few digits as lead from `upper` into the interval of that `width` below it, and their power of ten.
+
+    They come as near as they can to what is `wanted` below `upper`. All three have `bits` bits behind the point, and
+    stand for themselves times 10**exponent.
+    """
+    one = 1 << bits
+    rest = upper
+    digits = 0
+    unit = one * 1_000_000_000
+    for kappa in range(9, -1, -1):
+        digit, rest = divmod(rest, unit)
+        digits = 10 * digits + digit
+        if rest <= width:
+            return _nearest(digits, rest, width, wanted, unit), exponent + kappa
+        unit //= 10
+    kappa = 0
+    while True:
+        rest *= 10
+        width *= 10
+        wanted *= 10
+        kappa -= 1
+        digit = rest >> bits
+        rest -= digit << bits
+        digits = 10 * digits + digit
+        if rest < width:
+            return _nearest(digits, rest, width, wanted, one), exponent + kappa
+
+
+def _nearest(digits: int, rest: int, width: int, wanted: int, unit: int) -> int:
+    """`digits`, which are `rest` below the upper end, lowered by units while that brings them nearer to `wanted`."""
+    while rest < wanted and width - rest >= unit and (rest + unit < wanted or wanted - rest > rest + unit - wanted):
+        digits -= 1
+        rest += unit
+    return digits
+
 
 def format_float(number: float) -> bytes:
-    """A double in the shortest form that reads back as the same number, laid out as Redis 7.2 and later do it.
+    """A double in a form that reads back as the same number, as Redis 7.2 and later write it.
 
     Whole numbers of up to 62 bits are written out. Of the others, those with few zeros to add stand without exponent.
     """
@@ -15,14 +148,8 @@ def format_float(number: float) -> bytes:
     if -_WHOLE_MAX <= number <= _WHOLE_MAX and number == int(number):
         return b"%d" % int(number) if number or str(number)[0] != "-" else b"-0"
     sign = "-" if number < 0 else ""
-    mantissa, _, power = repr(abs(number)).partition("e")
-    whole, _, places = mantissa.partition(".")
-    digits = (whole + places).lstrip("0")
-    # The number is `digits` (without zeros at their end) * 10**exponent.
-    exponent = int(power or 0) - len(places) + len(digits)
-    digits = digits.rstrip("0")
-    exponent -= len(digits)
-    return (sign + _lay_out(digits, exponent)).encode()
+    digits, exponent = _digits_of(abs(number))
+    return (sign + _lay_out(str(digits), exponent)).encode()
 
 
 def _lay_out(digits: str, exponent: int) -> str:

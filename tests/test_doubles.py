@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.doubles import format_float
+from respkv.doubles import format_float, grisu2
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,9 @@ from respkv.doubles import format_float
         (float("inf"), b"inf"),
         (float("-inf"), b"-inf"),
         (float("nan"), b"nan"),
+        # Where Grisu2 does not find the shortest digits.
+        (3949.18150406062, b"3949.1815040606198"),
+        (52.68906858918184, b"52.689068589181844"),
     ],
 )
 def test_a_double_is_written_as_redis_does(number: float, text: bytes) -> None:
@@ -44,3 +47,19 @@ def test_a_double_is_written_as_redis_does(number: float, text: bytes) -> None:
 @given(st.floats(allow_nan=False))
 def test_a_double_reads_back_as_it_was(number: float) -> None:
     assert float(format_float(number)) == number
+
+
+@given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
+def test_the_digits_of_grisu_read_back(number: float) -> None:
+    digits, exponent = grisu2(number)
+    assert float(f"{digits}e{exponent}") == number
+
+
+@given(st.integers(1, 10**15), st.integers(1, 12))
+def test_the_short_way_to_few_digits_leads_to_the_same(numerator: int, places: int) -> None:
+    number = numerator / 10**places
+    if number != int(number):
+        digits, exponent = grisu2(number)
+        text = format_float(number)
+        assert float(text) == number
+        assert text.split(b"e")[0].replace(b".", b"").strip(b"0") == b"%d" % digits or exponent >= 0
