@@ -111,6 +111,9 @@ def create(db: Keyspace, argv: list[bytes]) -> Reply:
     else:
         stream.groups[name] = group
         changed_aside(db, key, stream, group, 0)
+    if group.entries_read != options.entries_read:
+        made = [b"XGROUP", b"CREATE", key, name, format_id(last_id), b"MKSTREAM"]
+        db.propagate_as([*made, b"ENTRIESREAD", b"%d" % group.entries_read])
     db.notify(STREAM, b"xgroup-create", key)
     return OK
 
@@ -130,6 +133,8 @@ def setid(db: Keyspace, argv: list[bytes]) -> Reply:
     group.last_id = stream.last_id if argv[4] == b"$" else id_of(argv[4])
     group.entries_read = _entries_read(db, stream, options.entries_read)
     db.changed_aside(argv[2], 0)
+    if group.entries_read != options.entries_read:
+        db.propagate_as(set_id_effect(argv[2], group))
     db.notify(STREAM, b"xgroup-setid", argv[2])
     return OK
 

@@ -165,8 +165,10 @@ class Stream(Collection):
 
     def load_node(self, node: Node) -> None:
         """Add a node behind all others, as a base file has it; `length` and the marks are the caller's to set."""
-        if self.nodes and self.nodes[-1].fields == node.fields:
-            node.fields = self.nodes[-1].fields
+        if self.nodes:
+            self.nodes[-1].seal()
+            if self.nodes[-1].fields == node.fields:
+                node.fields = self.nodes[-1].fields
         self.nodes.append(node)
         self.heads.append(node.first)
         self.nbytes += NODE_BYTES + body_bytes_of(node.body_bytes())
@@ -181,7 +183,9 @@ class Stream(Collection):
         wires: list[bytes] = [b""]
         taken = 0
         nodes = self.nodes
-        at = max(bisect_right(self.heads, low) - 1, 0)
+        at = bisect_right(self.heads, low) - 1 if low else 0
+        if at < 0:
+            at = 0
         while at < len(nodes) and taken < most:
             node = nodes[at]
             if node.first > high:
@@ -212,17 +216,15 @@ class Stream(Collection):
         if at < 0:
             return None
         node = self.nodes[at]
-        data = node.data()
-        offset = node.find(data, number)
-        return node.wire_at(data, offset) if offset >= 0 else None
+        offset = node.find(number)
+        return node.wire_at(node.body, offset) if offset >= 0 else None
 
     def holds(self, number: int) -> bool:
         """Whether there is an entry of that ID."""
         at = bisect_right(self.heads, number) - 1
         if at < 0:
             return False
-        node = self.nodes[at]
-        return node.find(node.data(), number) >= 0
+        return self.nodes[at].find(number) >= 0
 
     def entries(self) -> list[Entry]:
         """All entries: ID, and fields and values in turn. O(n)."""
@@ -243,7 +245,7 @@ class Stream(Collection):
         if at < 0:
             return False
         node = self.nodes[at]
-        offset = node.find(node.data(), number)
+        offset = node.find(number)
         if offset < 0:
             return False
         if node.count == 1:

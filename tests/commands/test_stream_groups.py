@@ -1,5 +1,7 @@
 """Consumer groups, and what is pending for them."""
 
+import random
+
 import pytest
 from harness import NULL_ARRAY, START_MS, Client, World
 
@@ -159,3 +161,49 @@ def test_help_names_all_subcommands(client: Client) -> None:
     text = " ".join(client.run("XGROUP HELP"))
     for name in ("CREATE", "CREATECONSUMER", "DELCONSUMER", "DESTROY", "SETID", "HELP"):
         assert name in text
+
+
+def random_line(chance: random.Random) -> str:
+    """A command on stream `s` or `t` and its groups."""
+    key = chance.choice("sst")
+    group = chance.choice("ggh")
+    consumer = chance.choice("abc")
+    number = f"{chance.randrange(1, 30)}-{chance.randrange(3)}"
+    numbers = " ".join(f"{chance.randrange(1, 30)}-{chance.randrange(3)}" for _ in range(5))
+    count = chance.randrange(1, 6)
+    lines = [
+        *[f"XADD {key} {chance.choice(['*', number, '9-*', 'MAXLEN ~ 6 *', 'MINID ~ 9 *', 'MAXLEN 9 *'])} f {count}"]
+        * 4,
+        f"XDEL {key} {numbers}",
+        f"XTRIM {key} {chance.choice(['MAXLEN ~', 'MAXLEN', 'MAXLEN ~ 5 LIMIT'])} {count}",
+        f"XTRIM {key} MINID {chance.choice('~=')} {number}",
+        *[f"XREADGROUP GROUP {group} {consumer} COUNT {count} STREAMS s t > >"] * 2,
+        f"XREADGROUP GROUP {group} {consumer} NOACK COUNT {count} STREAMS {key} >",
+        f"XREADGROUP GROUP {group} {consumer} STREAMS {key} {chance.choice(['0', number])}",
+        f"XACK {key} {group} {numbers}",
+        f"XCLAIM {key} {group} {consumer} {chance.choice('09')} {numbers} {chance.choice(['', 'FORCE', 'JUSTID'])}",
+        f"XCLAIM {key} {group} {consumer} 0 {numbers} LASTID {number} RETRYCOUNT {count} IDLE 5 FORCE",
+        f"XAUTOCLAIM {key} {group} {consumer} {chance.choice('09')} {number} COUNT {count}",
+        f"XGROUP CREATE {key} {group} {chance.choice(['$', '0', number])} MKSTREAM ENTRIESREAD {count}",
+        f"XGROUP SETID {key} {group} {chance.choice(['$', '0', number])} ENTRIESREAD {count * 50}",
+        f"XGROUP CREATECONSUMER {key} {group} {consumer}",
+        f"XGROUP DELCONSUMER {key} {group} {consumer}",
+        f"XSETID {key} {number} ENTRIESADDED {count * 9}",
+    ]
+    if chance.random() < 0.02:
+        return chance.choice([f"XGROUP DESTROY {key} {group}", f"DEL {key}", "COPY s t REPLACE"])
+    return chance.choice(lines)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_was_done_is_the_same_when_the_log_is_replayed(seed: int, client: Client, world: World) -> None:
+    """The fixture replays it."""
+    chance = random.Random(seed)
+    world.engine.limits.stream_node_max_entries = 3
+    for _ in range(300):
+        client.run(random_line(chance))
+        world.advance(chance.randrange(4))
+        for key in (b"s", b"t"):
+            value = world.engine.databases[0].peek(key)
+            if value is not None:
+                value.check()
