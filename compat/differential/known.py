@@ -10,7 +10,7 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             "Redis looks for the end of a line with strchr and waits forever behind a zero byte; respkv answers",
         ),
         (
-            r"^OBJECT > (?i:OBJECT ENCODING) n$|(?i:OBJECT ENCODING) \S+\n +redis[^\n]*embstr\n +respkv: \$ int$",
+            r"^OBJECT > (?i:OBJECT ENCODING) n$|(?i:OBJECT ENCODING) \S+\n +[Rr]edis[^\n]*embstr\n +respkv: \$ int$",
             "after INCRBYFLOAT with a whole result Redis says embstr until the key is written again; respkv says int",
         ),
         (

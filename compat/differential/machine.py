@@ -172,6 +172,6 @@ def machine_of(
     return Machine
 
 
-LOOKING = frozenset((b"EXEC", b"MULTI", b"RESET", b"SELECT", b"KEYS", b"TYPE", b"PTTL", b"OBJECT", b"PING", b"PEXPIRE")) | {
-    name for looks in CONTENTS.values() for (name, *_) in looks
-}
+LOOKING = frozenset(
+    (b"EXEC", b"MULTI", b"RESET", b"SELECT", b"KEYS", b"TYPE", b"PTTL", b"OBJECT", b"PING", b"PEXPIRE")
+) | {name for looks in CONTENTS.values() for (name, *_) in looks}
