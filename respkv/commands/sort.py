@@ -110,7 +110,7 @@ def keys_of_sort(argv: list[bytes]) -> list[bytes]:
     "SORT key [BY pattern:pattern] [LIMIT offset:int count:int] [GET pattern:pattern [GET pattern:pattern ...]]"
     " [ASC | DESC] [ALPHA] [STORE destination:key]",
     WRITE | DENYOOM,
-    keys="RO ACCESS; OW UPDATE",
+    keys="RO ACCESS; RO ACCESS; OW UPDATE",
     acl=_ACL,
     since="1.0.0",
     cost="O(n * log n), n = elements",
@@ -146,7 +146,7 @@ def sort(db: Keyspace, argv: list[bytes]) -> Reply:
     "SORT_RO key [BY pattern:pattern] [LIMIT offset:int count:int] [GET pattern:pattern [GET pattern:pattern ...]]"
     " [ASC | DESC] [ALPHA]",
     READONLY,
-    keys="RO ACCESS",
+    keys="RO ACCESS; RO ACCESS",
     acl=_ACL,
     since="7.0.0",
     cost="O(n * log n), n = elements",
