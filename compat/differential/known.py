@@ -10,7 +10,7 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             "Redis looks for the end of a line with strchr and waits forever behind a zero byte; respkv answers",
         ),
         (
-            r"^OBJECT > (?i:OBJECT ENCODING) n$|(?i:OBJECT ENCODING) \S+\n +redis[^\n]*embstr\n +respkv: \$ int$",
+            r"^OBJECT > (?i:OBJECT ENCODING) n$|(?i:OBJECT ENCODING) \S+\n +[Rr]edis[^\n]*embstr\n +respkv: \$ int$",
             "after INCRBYFLOAT with a whole result Redis says embstr until the key is written again; respkv says int",
         ),
         (
@@ -18,7 +18,7 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             "newer ones look at the range first, 7.0 at the key",
         ),
         (
-            r"Redis 8\.2: -NOGROUP No such key '' .*\n +respkv: -NOGROUP No such key ' ",
+            r": -NOGROUP No such key '' [^\n]*\n +respkv: -NOGROUP No such key '\0",
             "in an error's text Redis shows a name only up to a zero byte",
         ),
         (r'@\w SCAN ""\n', "7.4 refuses an empty cursor, which 7.0 takes for 0"),

@@ -31,7 +31,7 @@ from respkv.commands.flags import (
     mask_of,
 )
 from respkv.commands.histogram import bucket_of
-from respkv.commands.syntax import Syntax, find_keys, parse
+from respkv.commands.syntax import KeySpec, Syntax, find_keys, parse
 
 Handler = Callable[[Any, list[bytes]], Any]
 KeyFinder = Callable[[list[bytes]], list[bytes]]
@@ -177,7 +177,8 @@ class CommandGroup:
 
         `keys` holds the flags of each key spec ("RW ACCESS UPDATE", several separated by a semicolon); reading
         commands need none. `acl` names categories that do not follow ("+dangerous -fast"), `tips` are
-        COMMAND's hints for cluster clients, `joins_keys` makes one key spec of keys that stand side by side.
+        COMMAND's hints for cluster clients, `joins_keys` makes one key spec of keys that stand side by side. With
+        `find_keys`, flags of more keys than stand in a fixed place are those of keys in unknown ones.
         Raises ValueError for what does not fit together.
         """
         syntax = parse(line)
@@ -192,6 +193,11 @@ class CommandGroup:
                 raise ValueError(f"{line!r} writes: say how by keys=")
             keys = ";".join(["RO ACCESS"] * len(syntax.keys))
         key_flags = tuple(part.strip() for part in keys.split(";")) if keys else ()
+        if find_keys is not None and len(key_flags) > len(syntax.keys):
+            # Where those keys stand that have no fixed place only `find_keys` knows.
+            fixed = tuple(key for key in syntax.keys if key.index is not None)
+            unknown = (KeySpec(),) * (len(key_flags) - len(fixed))
+            syntax = Syntax(syntax.name, syntax.arity, syntax.arguments, fixed + unknown)
         if len(key_flags) != len(syntax.keys):
             raise ValueError(f"{line!r} has {len(syntax.keys)} key specs and flags for {len(key_flags)}")
 

@@ -12,10 +12,17 @@ from real_redis import RealRedis
 from respkv.commands.spec import COMMANDS, every_spec
 from respkv.server.commands.introspection import info_of
 
-SINCE_7_0 = {b"client|no-touch", b"client|setinfo", b"waitaof"}
+SINCE_7_0 = {b"client|no-touch", b"client|setinfo", b"waitaof"} | {
+    *(b"hexpire", b"hexpireat", b"hexpiretime", b"hgetdel", b"hgetex", b"hpersist"),
+    *(b"hpexpire", b"hpexpireat", b"hpexpiretime", b"hpttl", b"hsetex", b"httl"),
+}
 """Commands that redis-server 7.0 has not."""
 
 CHANGED_SINCE_7_0 = {
+    b"blmove": "7.2 lets scripts use it",
+    b"blpop": "7.2 lets scripts use it",
+    b"brpop": "7.2 lets scripts use it",
+    b"brpoplpush": "7.2 lets scripts use it",
     b"bzpopmax": "7.2 lets scripts use it",
     b"bzpopmin": "7.2 lets scripts use it",
     b"client|setname": "7.2 gave it tips",
@@ -27,6 +34,7 @@ CHANGED_SINCE_7_0 = {
     b"msetnx": "7.2 took its tips away",
     b"randomkey": "7.2 completed its tips",
     b"scan": "7.2 completed its tips",
+    b"xinfo|consumers": "7.2 took its tips away",
     b"zrank": "7.2 gave it WITHSCORE",
     b"zrevrank": "7.2 gave it WITHSCORE",
     b"wait": "7.2 marked it as blocking, and lets scripts use it",
