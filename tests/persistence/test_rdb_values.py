@@ -1,19 +1,22 @@
 """Every value type through files and payloads, between respkv and the real servers, in both directions."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from persistence_fakes import read_rdb, real_server, server_binaries
+from persistence_fakes import read_rdb, real_server, respkv_server, server_binaries, start
 from real_data import LIMITS, fill, fill_field_expiries
 
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import open_engine
 from respkv.persistence.base import write_base
+from respkv.persistence.check import check
 from respkv.persistence.dump import decode_payload, encode_payload
 from respkv.persistence.files import FileSystem
 from respkv.server.digest import data_digest, value_digest
+from respkv.values.hashes import Hash
 
 HAS_FIELD_EXPIRY = ("redis-8.2", "valkey-9.1")
 CASES = [(server, limits) for server in server_binaries() for limits in LIMITS]
@@ -102,3 +105,78 @@ def test_payloads_go_there_and_back(folders: tuple[Path, Path], server: str, lim
             client.restore(key, max(at_ms, 0), payload, replace=True, absttl=True)
         assert differing(value_digests(client), digests) == []
         assert field_times(client, list(digests)) == times
+
+
+def test_a_server_keeps_all_types_in_log_base_and_snapshot(folders: tuple[Path, Path]) -> None:
+    ours, theirs = folders
+    with respkv_server(ours, "--enable-debug-command", "yes", "--appendfsync", "no") as running:
+        client: Any = running
+        fill(client)
+        fill_field_expiries(client)
+        digest = client.execute_command("DEBUG", "DIGEST")
+        digests = value_digests(client)
+        times = field_times(client, list(digests))
+        assert client.execute_command("DEBUG", "RELOAD") == b"OK"
+        assert client.execute_command("DEBUG", "DIGEST") == digest
+        client.bgsave()
+        wait_until(client, "persistence", "rdb_bgsave_in_progress")
+        client.bgrewriteaof()
+        wait_until(client, "persistence", "aof_rewrite_in_progress")
+        assert client.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+        client.shutdown(nosave=True)
+
+    report = check(str(ours))
+    assert report.is_sound
+    assert report.key_count == len(digests) + 1
+    engine, _ = start(ours)
+    assert data_digest(engine).hex().encode() == digest
+
+    for server, binary in server_binaries().items():
+        shutil.copy(ours / "dump.rdb", theirs / "dump.rdb")
+        if server == "redis-8.2":
+            with real_server(binary, theirs, *options("default limits")) as running:
+                client = running
+                assert client.execute_command("DEBUG", "DIGEST") == digest
+                assert field_times(client, list(digests)) == times
+        else:
+            # Which do not have these fields, or store them otherwise: that they refuse the file is theirs to say.
+            with pytest.raises(RuntimeError, match="RDB format version 12"):
+                real_server(binary, theirs, *options("default limits")).__enter__()
+
+
+def wait_until(client: Any, section: str, flag: str) -> None:
+    for _ in range(1000):
+        if not client.info(section)[flag]:
+            return
+        client.execute_command("DEBUG", "SLEEP", "0.01")
+    raise AssertionError(f"{flag} stays")
+
+
+def test_fields_that_expire_come_from_valkey_to_redis(folders: tuple[Path, Path]) -> None:
+    theirs, ours = folders
+    binaries = server_binaries()
+    if not {"redis-8.2", "valkey-9.1"} <= set(binaries):
+        pytest.skip("it takes both servers")
+    with real_server(binaries["valkey-9.1"], theirs, *options("default limits")) as running:
+        client: Any = running
+        fill_field_expiries(client)
+        times = field_times(client, list(value_digests(client)))
+        client.save()
+    assert (theirs / "dump.rdb").read_bytes()[:9] == b"VALKEY080"
+    engine, _ = read_rdb((theirs / "dump.rdb").read_bytes())
+    write_base(FileSystem(), str(ours / "dump.rdb"), engine.databases, {})
+    assert (ours / "dump.rdb").read_bytes()[:9] == b"REDIS0012"
+    with real_server(binaries["redis-8.2"], ours, *options("default limits")) as running:
+        client = running
+        assert value_digests(client) == our_digests(engine)
+        assert field_times(client, list(times)) == times
+
+
+def test_a_later_version_is_only_for_fields_that_expire(tmp_path: Path) -> None:
+    engine = open_engine(1)
+    value = Hash.of([(b"a", b"1")], engine.limits, {b"a": 4_102_444_800_000})
+    engine.databases[0].load(b"k", value, None)
+    write_base(FileSystem(), str(tmp_path / "12.rdb"), engine.databases, {})
+    value.persist(b"a")
+    write_base(FileSystem(), str(tmp_path / "10.rdb"), engine.databases, {})
+    assert [(tmp_path / f"{version}.rdb").read_bytes()[:9] for version in (10, 12)] == [b"REDIS0010", b"REDIS0012"]
