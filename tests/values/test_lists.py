@@ -1,4 +1,4 @@
-"""Lists against a plain Python list, in all sizes, and their structure against redis-server's."""
+"""Lists against a plain Python list, in all sizes. Their nodes beside Redis: tests/compat/test_nodes_of_lists.py."""
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
