@@ -105,6 +105,27 @@ class StringTooLong(ReplyError):
         super().__init__(b"ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
+class IncrementOverflows(ReplyError):
+    """A sum is no integer of 64 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR increment or decrement would overflow")
+
+
+class IncrementNotFinite(ReplyError):
+    """A sum of floats is infinite or not a number."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR increment would produce NaN or Infinity")
+
+
+class OutOfRange(ReplyError):
+    """A count whose double is no integer of 64 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR value is out of range")
+
+
 class NumkeysTooSmall(ReplyError):
     """The number in front of keys is not an integer from 1 on."""
 

@@ -16,7 +16,15 @@ from respkv.commands.keys import parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, ReplyError, WrongArity, WrongType
+from respkv.errors import (
+    BadSyntax,
+    IncrementNotFinite,
+    IncrementOverflows,
+    OutOfRange,
+    ReplyError,
+    WrongArity,
+    WrongType,
+)
 from respkv.reply import OK, FlatMap, Pairs, Reply
 from respkv.values.hashes import Hash
 
@@ -275,7 +283,7 @@ def hincrby(db: Keyspace, argv: list[bytes]) -> Reply:
             raise ReplyError(b"ERR hash value is not an integer")
         number += int(text)
         if not INT64_MIN <= number <= INT64_MAX:
-            raise ReplyError(b"ERR increment or decrement would overflow")
+            raise IncrementOverflows
     _replace(db, key, value, field, b"%d" % number)
     db.notify(HASH, b"hincrby", key)
     return number
@@ -305,7 +313,7 @@ def hincrbyfloat(db: Keyspace, argv: list[bytes]) -> Reply:
     try:
         total = long_double.to_text(long_double.add(_parse_float(b"0" if text is None else text), increment))
     except long_double.NotFinite:
-        raise ReplyError(b"ERR increment would produce NaN or Infinity") from None
+        raise IncrementNotFinite from None
     _replace(db, key, value, field, total)
     if value is not None and value.expiry_of(field) >= 0:
         # HSET would take the expiry away.
@@ -358,7 +366,7 @@ def hrandfield(db: Keyspace, argv: list[bytes]) -> Reply:
             raise BadSyntax
         with_values = True
         if not -(INT64_MAX >> 1) <= count <= INT64_MAX >> 1:
-            raise ReplyError(b"ERR value is out of range")
+            raise OutOfRange
     value = _read(db, argv)
     if value is None or count == 0:
         return []

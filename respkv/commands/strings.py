@@ -15,7 +15,16 @@ from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.commands.subsequence import Run, find_runs, length_of_lcs
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, InvalidExpire, ReplyError, StringTooLong, WrongArity, WrongType
+from respkv.errors import (
+    BadSyntax,
+    IncrementNotFinite,
+    IncrementOverflows,
+    InvalidExpire,
+    ReplyError,
+    StringTooLong,
+    WrongArity,
+    WrongType,
+)
 from respkv.reply import OK, Reply
 
 command = CommandGroup("string", __name__)
@@ -531,7 +540,7 @@ def _add(db: Keyspace, key: bytes, increment: int) -> int:
         number = parse_int(_to_bytes(value))
     number += increment
     if not -UNBOXED_MAX <= number <= UNBOXED_MAX and not INT64_MIN <= number <= INT64_MAX:
-        raise ReplyError(b"ERR increment or decrement would overflow")
+        raise IncrementOverflows
     db.exchange(key, value, number)
     db.notify(STRING, b"incrby", key)
     return number
@@ -561,7 +570,7 @@ def incrbyfloat(db: Keyspace, argv: list[bytes]) -> Reply:
     try:
         total = long_double.to_text(long_double.add(number, increment))
     except long_double.NotFinite:
-        raise ReplyError(b"ERR increment would produce NaN or Infinity") from None
+        raise IncrementNotFinite from None
     db.put(argv[1], total)
     db.notify(STRING, b"incrbyfloat", argv[1])
     db.propagate_as([b"SET", argv[1], total, b"KEEPTTL"])

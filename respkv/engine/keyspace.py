@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
-from respkv.engine.events import EVICTED, EXPIRED, KEY_MISS, NEW
+from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
 from respkv.engine.scan import Order
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
@@ -28,11 +28,6 @@ class Watcher:
 
 DISMANTLED_BYTES: Final = 64 * 1024
 """A collection from this size on is not freed in one piece, which would keep everyone waiting."""
-
-
-# As `respkv.commands.events` has them, which is above.
-_GENERIC_EVENTS: Final = 1 << 2
-_HASH_EVENTS: Final = 1 << 6
 
 
 def payload_of(value: Value) -> int:
@@ -458,10 +453,10 @@ class Keyspace:
             self.engine.expired_members += len(removed)
             # Hashes are the only ones whose elements expire.
             self.engine.propagate(self, [b"HDEL", key, *removed])
-            self.notify(_HASH_EVENTS, b"hexpired", key)
+            self.notify(HASH, b"hexpired", key)
             if len(value) == 0:
                 self._drop(shard, key)
-                self.notify(_GENERIC_EVENTS, b"del", key)
+                self.notify(GENERIC, b"del", key)
                 return False
         at_ms = value.next_expiry_ms()
         if at_ms < value.planned_expiry_ms():
