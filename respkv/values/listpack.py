@@ -239,7 +239,14 @@ def find(listpack: bytes, encoded: bytes, at: int, stride: int) -> int:
             if position == candidate:
                 return position
         for _ in range(stride):
-            position = after(listpack, position)
+            # Small integers and short strings, which most are, without a call.
+            first: i64 = listpack[position]
+            if first < 128:
+                position += 2
+            elif first < 0xC0:
+                position += (first & 63) + 2
+            else:
+                position = after(listpack, position)
     return -1
 
 
