@@ -223,8 +223,10 @@ def seek(listpack: bytes, index: int) -> int:
 
 def find(listpack: bytes, encoded: bytes, at: int, stride: int) -> int:
     """The offset of the first element from `at` on that equals `encoded`, looking at each `stride`-th; or -1. O(n)."""
-    # One search over all bytes tells most misses, faster than to look at each element.
-    candidate = listpack.find(encoded, at)
+    # One search over all bytes tells most misses, faster than to look at each element. It compares last bytes first:
+    # better not the length, which elements often share.
+    needle = encoded if len(encoded) < 8 else encoded[:-1]
+    candidate = listpack.find(needle, at)
     if candidate < 0:
         return -1
     end: i64 = len(listpack) - 1
@@ -233,13 +235,20 @@ def find(listpack: bytes, encoded: bytes, at: int, stride: int) -> int:
         if position >= candidate:
             if position == candidate:
                 return position
-            candidate = listpack.find(encoded, position)
+            candidate = listpack.find(needle, position)
             if candidate < 0:
                 return -1
             if position == candidate:
                 return position
         for _ in range(stride):
-            position = after(listpack, position)
+            # Small integers and short strings, which most are, without a call.
+            first: i64 = listpack[position]
+            if first < 128:
+                position += 2
+            elif first < 0xC0:
+                position += (first & 63) + 2
+            else:
+                position = after(listpack, position)
     return -1
 
 
