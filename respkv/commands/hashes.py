@@ -16,7 +16,7 @@ from respkv.commands.keys import parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, ReplyError, WrongArity, WrongType
+from respkv.errors import BadSyntax, OutOfRange, ReplyError, WrongArity, WrongType
 from respkv.reply import OK, FlatMap, Pairs, Reply
 from respkv.values.hashes import Hash
 
@@ -358,7 +358,7 @@ def hrandfield(db: Keyspace, argv: list[bytes]) -> Reply:
             raise BadSyntax
         with_values = True
         if not -(INT64_MAX >> 1) <= count <= INT64_MAX >> 1:
-            raise ReplyError(b"ERR value is out of range")
+            raise OutOfRange
     value = _read(db, argv)
     if value is None or count == 0:
         return []

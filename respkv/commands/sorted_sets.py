@@ -14,7 +14,7 @@ from respkv.doubles import format_float
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_members
-from respkv.errors import BadSyntax, NotAFloat, NoValuesElsewhere, ReplyError, WrongArity, WrongType
+from respkv.errors import BadSyntax, NotAFloat, NoValuesElsewhere, OutOfRange, ReplyError, WrongArity, WrongType
 from respkv.reply import NULL_ARRAY, Pairs, Reply
 from respkv.values.sorted_sets import ADDED, UNCHANGED, UPDATED, SortedSet
 
@@ -312,7 +312,7 @@ def zrandmember(db: Keyspace, argv: list[bytes]) -> Reply:
         if len(argv) > 4 or argv[3].upper() != b"WITHSCORES":
             raise BadSyntax
         if abs(count) > INT64_MAX // 2:
-            raise ReplyError(b"ERR value is out of range")
+            raise OutOfRange
     if count < -REPETITIONS_MAX:
         raise ReplyError(b"ERR value is out of range, at most %d random couples at once" % REPETITIONS_MAX)
     value = as_sorted_set(db.find(argv[1]))
