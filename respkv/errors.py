@@ -49,6 +49,13 @@ class NotACount(ReplyError):
         super().__init__(b"ERR value is out of range, must be positive")
 
 
+class OutOfRange(ReplyError):
+    """A count of couples at random so large that twice as much is no 64-bit integer."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR value is out of range")
+
+
 class NotAFloat(ReplyError):
     """An argument or value is not a finite-precision float."""
 
