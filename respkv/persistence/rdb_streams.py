@@ -16,7 +16,7 @@ from respkv.persistence.rdb_reader import Decoder, RdbReader
 from respkv.persistence.rdb_writer import encode_length, encode_string
 from respkv.values.stream_groups import Consumer, Group, Pending
 from respkv.values.stream_ids import SEQUENCE_BITS, SEQUENCE_MAX, id_bytes
-from respkv.values.stream_nodes import load_node
+from respkv.values.stream_untrusted import load_node
 from respkv.values.streams import Stream
 
 TYPE_STREAM: Final = 15

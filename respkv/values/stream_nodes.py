@@ -38,7 +38,7 @@ _FEW: Final = 8
 """So many entries are passed through faster than by bisecting."""
 
 _PIECES_MAX: Final = 128
-"""So many pieces that were added are joined, though nobody has read them yet."""
+"""More pieces are joined, though nobody has read them yet, once they are a good part of the node."""
 
 _SMALL: Final[list[bytes]] = [bytes((number, 1)) for number in range(128)]
 _HEADS: Final[list[bytes]] = [bytes((0x80 | length,)) for length in range(64)]
@@ -115,8 +115,8 @@ class Node:
         self.pieces_bytes = 0
         # Where the entries of `body` begin, once somebody looked for one in the youngest node.
         self.starts: list[int] = []
-        # The listpack without the body and the two counts.
         self.is_youngest = True
+        # The listpack without the body and the two counts.
         self.frame_bytes = len(self._master_rest()) + listpack.HEADER_BYTES + 1
 
     @property
@@ -227,7 +227,7 @@ class Node:
         for place in range(count_before, len(pieces)):
             length += len(pieces[place])
         self.pieces_bytes += length
-        if len(pieces) > _PIECES_MAX:
+        if len(pieces) > _PIECES_MAX and 4 * self.pieces_bytes > len(self.body):
             self.data()
         self.last_ms = ms
         self.last_sequence = sequence
@@ -499,111 +499,6 @@ class Node:
     def key(self) -> bytes:
         """The node's key in Redis's tree of nodes."""
         return id_bytes(self.first)
-
-
-def load_node(first: int, data: bytes) -> Node:
-    """The node that claims to be listpack `data`, with the master ID `first`; all of it is looked at. O(bytes).
-
-    It may have no live entry. Raises ValueError, saying what is wrong.
-    """
-    size = len(data)
-    if size < listpack.HEADER_BYTES + 1 or int.from_bytes(data[:4], "little") != size or data[size - 1] != 0xFF:
-        raise ValueError("a listpack of another size than it says")
-    end = size - 1
-    walk = _Walk(data, end)
-    count = walk.number()
-    deleted = walk.number()
-    field_count = walk.number()
-    if count < 0 or deleted < 0 or not 0 < field_count <= size:
-        raise ValueError("a stream node with impossible counts")
-    node = Node(first, [walk.element() for _ in range(field_count)])
-    if walk.number() != 0:
-        raise ValueError("a stream node whose fields do not end")
-    start = walk.at
-    live = flagged = 0
-    previous = -1
-    while walk.at < end:
-        at = walk.at
-        elements = walk.elements
-        flags = walk.number()
-        if not 0 <= flags <= DELETED | SAME_FIELDS:
-            raise ValueError("a stream entry with unknown flags")
-        walk.number()
-        walk.number()
-        if flags & SAME_FIELDS:
-            walk.skip(field_count)
-        else:
-            pairs = walk.number()
-            if not 0 <= pairs <= size:
-                raise ValueError("a stream entry with an impossible number of fields")
-            walk.skip(2 * pairs)
-        if walk.number() != walk.elements - elements - 1:
-            raise ValueError("a stream entry of another size than it says")
-        number = node.id_at(data, at)
-        if number <= previous or number < first:
-            raise ValueError("stream entries out of order")
-        previous = number
-        if flags & DELETED:
-            flagged += 1
-        else:
-            live += 1
-    if live != count or flagged != deleted:
-        raise ValueError("a stream node with another number of entries than it says")
-    announced = data[4] | data[5] << 8
-    if announced not in (65535, walk.elements):
-        raise ValueError("a listpack with another number of elements than it says")
-    node.body = data[start:end]
-    if previous >= 0:
-        node.last_ms = previous >> SEQUENCE_BITS
-        node.last_sequence = previous & SEQUENCE_MAX
-    node.count = live
-    node.deleted = flagged
-    return node
-
-
-class _Walk:
-    """Goes through a listpack of unknown origin, element by element. Its methods raise ValueError."""
-
-    def __init__(self, data: bytes, end: int) -> None:
-        self.data = data
-        self.end = end
-        self.at = listpack.HEADER_BYTES
-        self.elements = 0
-
-    def skip(self, count: int) -> None:
-        """Go on behind `count` elements."""
-        data = self.data
-        at = self.at
-        for _ in range(count):
-            if at >= self.end:
-                raise ValueError("a stream node that ends too early")
-            first = data[at]
-            # The two forms that nearly all elements have.
-            if first < 128 and data[at + 1] == 1:
-                at += 2
-            elif 0x80 <= first < 0xC0 and at + first - 126 <= self.end and data[at + first - 127] == first - 127:
-                at += first - 126
-            else:
-                at = listpack.checked_after(data, at, self.end)
-        self.at = at
-        self.elements += count
-
-    def number(self) -> int:
-        """The next element, which must be an integer."""
-        at = self.at
-        self.skip(1)
-        first = self.data[at]
-        if first < 128:
-            return first
-        if 0xC0 <= first < 0xE0 or 0xF1 <= first <= 0xF4:
-            return int(listpack.element_at(self.data, at))
-        raise ValueError("no number where a stream node has one")
-
-    def element(self) -> bytes:
-        """The next element."""
-        at = self.at
-        self.skip(1)
-        return listpack.element_at(self.data, at)
 
 
 def body_bytes_of(size: int) -> int:

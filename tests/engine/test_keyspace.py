@@ -5,7 +5,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from respkv.engine.engine import ACCESS, SNAPSHOT, UNSYNCED, WATCHED, Engine
+from respkv.engine.engine import ACCESS, AWAITED, SNAPSHOT, UNSYNCED, WATCHED, Engine
 from respkv.engine.keyspace import Keyspace, Watcher, open_engine, payload_of, string_bytes
 from respkv.errors import WrongType
 
@@ -302,6 +302,24 @@ def test_an_expired_key_propagates_its_end(engine: Engine, db: Keyspace) -> None
     assert db.find(b"k") is None
     assert engine.effects == [[b"SELECT", b"0"], [b"DEL", b"k"]]
     assert engine.expired == 1
+
+
+def test_a_change_aside_is_no_matter_to_watchers_but_to_the_disk(engine: Engine, db: Keyspace) -> None:
+    db.set(b"k", bytearray(b"v"))
+    engine.set_alert(UNSYNCED, True)
+    watcher = Watcher()
+    db.watch(b"k", watcher)
+    db.awaited[b"k"] = None
+    db.set_alert(AWAITED, True)
+    engine.dirty = 0
+    db.changed_aside(b"k", 0)
+    assert engine.dirty == 1
+    assert not watcher.touched
+    assert not engine.filled
+    assert db.unsynced == {b"k": engine.batch}
+    db.wake(b"k")
+    db.wake(b"other")
+    assert engine.filled == [(db, b"k")]
 
 
 def test_effects_say_which_database_they_are_for(engine: Engine) -> None:
