@@ -107,9 +107,10 @@ FAMILIES: dict[str, str] = {
         SMISMEMBER key { element }
         SMEMBERS key
         SMOVE key key element
-        SPOP key 1000
+        SPOP key < 1000 | 0 | x >
         SRANDMEMBER key
         SRANDMEMBER key few
+        SMEMBERS key
         < SINTER | SUNION | SDIFF > { key }
         < SINTERSTORE | SUNIONSTORE | SDIFFSTORE > key { key }
         SINTERCARD < 1 key | 2 key key > [ LIMIT few ]
@@ -145,6 +146,8 @@ FAMILIES: dict[str, str] = {
     "hyperloglogs": """
         PFADD key { element }
         PFADD key { int }
+        PFADD key
+        PFDEBUG < ENCODING | DECODE | TODENSE > key
         PFCOUNT { key }
         PFMERGE key { key }
     """,

@@ -181,34 +181,6 @@ GRAMMARS: dict[str, str] = {
         GEORADIUS key longitude latitude length unit [ WITHDIST ] [ WITHHASH ] [ COUNT limit ]
         GEORADIUSBYMEMBER key member length unit [ WITHDIST ] [ STORE key ]
     """,
-    "sets": """
-        SADD key { member }
-        SADD key { member }
-        SADD key { member }
-        SREM key { member }
-        SISMEMBER key member
-        SMISMEMBER key { member }
-        SCARD key
-        SMEMBERS key
-        SMOVE key key member
-        SINTER { key }
-        SUNION { key }
-        SDIFF { key }
-        SINTERSTORE key { key }
-        SUNIONSTORE key { key }
-        SDIFFSTORE key { key }
-        SINTERCARD < 1 key | 2 key key | int key > [ LIMIT rank ]
-        SPOP key < 1000 | 0 | x >
-        SRANDMEMBER key < 1000 | 0 | x >
-        SSCAN key < 0 | NOSUCH > [ MATCH pattern ] COUNT 1000
-    """,
-    "hyperloglogs": """
-        PFADD key { value }
-        PFADD key { member }
-        PFCOUNT { key }
-        PFMERGE { key }
-        PFDEBUG < ENCODING | DECODE | TODENSE > key
-    """,
     "transactions": """
         MULTI
         MULTI

@@ -21,6 +21,10 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             r": -NOGROUP No such key '' [^\n]*\n +respkv: -NOGROUP No such key '\0",
             "in an error's text Redis shows a name only up to a zero byte",
         ),
+        (
+            r"OBJECT ENCODING [^\n]*\n +Redis 8\.2: \$ (raw|embstr)\n +respkv: \$ (raw|embstr)$",
+            "8.2 counts the name among what one allocation must hold, 7.4 and respkv only the value",
+        ),
         (r'@\w SCAN ""\n', "7.4 refuses an empty cursor, which 7.0 takes for 0"),
         (r"> CONFIG GET appendfsync", "respkv syncs always by default"),
         (

@@ -119,9 +119,9 @@ def machine_of(
             findings.replies += 1
             if self.judge.same(client, argv, None, *replies):
                 return
-            text = history(self.done, labels, replies)
-            if known.reason(subject.kind.name, "generated", text) is None:
-                raise Different(self.blamed(argv).upper(), text)
+            # What is known is known of one command.
+            if known.reason(subject.kind.name, "generated", history(self.done[-1:], labels, replies)) is None:
+                raise Different(self.blamed(argv).upper(), history(self.done, labels, replies))
 
         def blamed(self, argv: Argv) -> bytes:
             """The command to leave out next time: of a look or EXEC, the last one that was sent before."""

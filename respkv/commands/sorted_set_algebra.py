@@ -69,8 +69,7 @@ class _Operation:
             raise BadSyntax
         stores = name.endswith(b"store")
         counts = name == b"zintercard"
-        door = db.edit if stores else db.find
-        self.sources = [_Source(door(key)) for key in argv[at + 1 : at + 1 + count]]
+        self.sources = [_Source(db.find(key)) for key in argv[at + 1 : at + 1 + count]]
         args = Args(argv, at + 1 + count)
         while args.more():
             if kind != _DIFFERENCE and not counts and args.remaining() > count and args.token(b"WEIGHTS"):

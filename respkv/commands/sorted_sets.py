@@ -214,6 +214,9 @@ def _increment(db: Keyspace, key: bytes, member: bytes, increment: float, option
 )
 def zincrby(db: Keyspace, argv: list[bytes]) -> Reply:
     """Add to the score of a member, which begins at 0; the new score."""
+    if argv[2].upper() in _ZADD_OPTIONS:
+        # As in the reference, which reads them here too, and misses score or member then.
+        raise BadSyntax
     return _increment(db, argv[1], argv[3], parse_score(argv[2]), 0)
 
 

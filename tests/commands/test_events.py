@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hiredis
@@ -158,6 +159,24 @@ def test_each_command_tells_what_it_did(client: Client, recorder: Recorder) -> N
     for words, expected in lines_of(SCRIPT):
         client.run(*words)
         assert recorder.take() == expected, words
+
+
+REFERENCE = Path(__file__).parents[1] / "reference" / "events-8.2.txt"
+
+
+def test_the_commands_on_collections_tell_what_they_do_in_redis(world: World, client: Client) -> None:
+    """The file is what Redis 8.2 said; `compat/capture_events.py` made it."""
+    heard: list[str] = []
+    world.engine.notifier = lambda index, kind, event, key: heard.append(f"{event.decode()} {key.decode()}")
+    world.engine.set_alert(NOTIFIED, True)
+    different = []
+    for line in REFERENCE.read_text().splitlines():
+        command, _, expected = line.partition(" ->")
+        heard.clear()
+        client.run(command)
+        if ", ".join(heard) != expected.strip():
+            different.append(f"{line} (not {', '.join(heard)})")
+    assert different == []
 
 
 class Subscriber:
