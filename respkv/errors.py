@@ -126,13 +126,6 @@ class IncrementNotFinite(ReplyError):
         super().__init__(b"ERR increment would produce NaN or Infinity")
 
 
-class OutOfRange(ReplyError):
-    """A count whose double is no integer of 64 bits."""
-
-    def __init__(self) -> None:
-        super().__init__(b"ERR value is out of range")
-
-
 class NumkeysTooSmall(ReplyError):
     """The number in front of keys is not an integer from 1 on."""
 
