@@ -8,7 +8,9 @@ import os
 import sys
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -60,8 +62,32 @@ def extensions() -> list[Extension]:
 
     # The build environment has neither our dependencies nor a need for our lint settings.
     options = ["--config-file=", "--ignore-missing-imports", *modules]
-    compiled: list[Extension] = mypycify(options, opt_level="3", debug_level="0", group_name="respkv.compiled")
+    compiled: list[Extension] = mypycify(
+        options, opt_level="3", debug_level="0", group_name="respkv.compiled", multi_file=True
+    )
+    for extension in compiled:
+        # Where mypyc puts the header that the files of a group with a dotted name share.
+        extension.include_dirs.append(str(Path("build", "respkv")))
+        if os.name == "posix":
+            # Calls between our own functions need not go through the dynamic linker's table then.
+            extension.extra_compile_args = [*extension.extra_compile_args, "-fvisibility=hidden"]
     return compiled
+
+
+class ParallelBuild(build_ext):
+    """Compiles the C files of an extension side by side: all together they take one core some minutes."""
+
+    def build_extensions(self) -> None:
+        """Build as ever, but each source in a thread of its own."""
+        compile_all = self.compiler.compile
+
+        def compile_each(sources: list[str], **options: Any) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                done = threads.map(lambda source: compile_all([source], **options), sources)
+                return [path for paths in done for path in paths]
+
+        self.compiler.compile = compile_each
+        super().build_extensions()
 
 
 def remove_compiled(modules: list[str]) -> None:
@@ -78,4 +104,4 @@ def say(text: str) -> None:
     print(f"respkv: {text}", file=sys.stderr)
 
 
-setup(ext_modules=extensions())
+setup(ext_modules=extensions(), cmdclass={"build_ext": ParallelBuild})
