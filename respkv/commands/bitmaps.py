@@ -10,6 +10,7 @@ from typing import Final
 from respkv.commands.args import parse_int
 from respkv.commands.events import GENERIC, STRING
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
+from respkv.commands.objects import EMBSTR_BYTES_MAX
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace, string_bytes
 from respkv.errors import BadSyntax, NotAnInteger, ReplyError
@@ -245,7 +246,8 @@ def bitop(db: Keyspace, argv: list[bytes]) -> Reply:
     target = argv[2]
     result = bits.combine(operation, texts)
     if result:
-        db.set(target, bytearray(result))
+        # Of the encoding `raw` at any length; long ones are that in either form, and need not be copied.
+        db.set(target, result if len(result) > EMBSTR_BYTES_MAX else bytearray(result))
         db.notify(STRING, b"set", target)
     elif db.remove(target):
         db.notify(GENERIC, b"del", target)

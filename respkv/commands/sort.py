@@ -3,6 +3,9 @@
 Source of all behaviour: redis-server 7.0 and 8.2, tried; of what is a number, 8.2.
 """
 
+from heapq import nlargest, nsmallest
+from typing import Final
+
 from respkv.commands.args import Args, parse_int
 from respkv.commands.events import GENERIC, LIST
 from respkv.commands.flags import DENYOOM, READONLY, WRITE
@@ -17,6 +20,9 @@ from respkv.values.sets import Set
 from respkv.values.sorted_sets import SortedSet
 
 command = CommandGroup("generic", __name__)
+
+_FEW: Final = 16
+"""Up to this part of all elements, the first are found by a heap."""
 
 _ACL = "+set +sortedset +list +dangerous -keyspace"
 
@@ -197,28 +203,55 @@ def _elements(value: Reply) -> list[bytes]:
 
 
 def _ordered(db: Keyspace, elements: list[bytes], options: Options) -> list[bytes]:
+    """The elements in order; perhaps only as many of the first as are asked for."""
     by = options.by
     descending = options.descending
-    if by is None and options.alpha:
+    most = len(elements)
+    if options.count >= 0:
+        most = min(most, max(options.start, 0) + options.count)
+    if by is None:
+        if not options.alpha:
+            return _by_number(_numbers(elements), elements, descending, most)
+        if most < len(elements) // _FEW:
+            return nlargest(most, elements) if descending else nsmallest(most, elements)
         elements.sort(reverse=descending)
         return elements
-    if by is None:
-        weighted = [(_number(element), element) for element in elements]
-        weighted.sort(reverse=descending)
-        return [element for _, element in weighted]
     weights = [by.look_up(db, element) for element in elements]
     if options.alpha:
         # None comes before all; equals stay in their order.
-        ranked = [(weight is not None, weight or b"", number) for number, weight in enumerate(weights)]
-        if descending:
-            ranked = [(found, weight, -number) for found, weight, number in ranked]
+        ranked = [
+            (weight is not None, weight or b"", -number if descending else number)
+            for number, weight in enumerate(weights)
+        ]
         ranked.sort(reverse=descending)
         return [elements[abs(number)] for _, _, number in ranked]
-    weighted = [
-        (0.0 if weight is None else _number(weight), element) for weight, element in zip(weights, elements, strict=True)
-    ]
+    numbers = [0.0 if weight is None else _number(weight) for weight in weights]
+    return _by_number(numbers, elements, descending, most)
+
+
+def _by_number(numbers: list[float], elements: list[bytes], descending: bool, most: int) -> list[bytes]:
+    """The elements by their numbers, equal ones by their bytes; at least the first `most`. O(n * log(most))."""
+    if most < len(elements) // _FEW:
+        pairs = zip(numbers, elements, strict=True)
+        return [element for _, element in (nlargest(most, pairs) if descending else nsmallest(most, pairs))]
+    if len(set(numbers)) == len(set(elements)):
+        # Elements of one number are the same, and numbers alone are compared faster.
+        order = sorted(range(len(elements)), key=numbers.__getitem__, reverse=descending)
+        return [elements[place] for place in order]
+    weighted = list(zip(numbers, elements, strict=True))
     weighted.sort(reverse=descending)
     return [element for _, element in weighted]
+
+
+def _numbers(elements: list[bytes]) -> list[float]:
+    """What the elements are as numbers. Raises ReplyError."""
+    try:
+        numbers = [float(element) for element in elements]
+    except ValueError:
+        numbers = []
+    if numbers and not b"".join(elements).translate(None, b"0123456789.-+eE"):
+        return numbers
+    return [_number(element) for element in elements]
 
 
 def _number(text: bytes) -> float:

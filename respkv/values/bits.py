@@ -18,6 +18,7 @@ PIECE: Final = 16 * 1024
 _ROUND: Final = 8 * PIECE
 _ZEROS: Final = bytes(_ROUND)
 _ONES: Final = b"\xff" * _ROUND
+_INVERTED: Final = bytes(range(255, -1, -1))
 
 AND: Final = 0
 OR: Final = 1
@@ -141,19 +142,16 @@ def combine(operation: int, texts: list[Bytes]) -> bytes:
     DIFF: set in the first and in no other; DIFF1: in some other and not in the first; ANDOR: in the first and in some
     other; ONE: in one alone. NOT takes one string, these four but ONE two or more.
     """
+    if operation == NOT:
+        return bytes(texts[0].translate(_INVERTED))
     lengths = sorted([len(text) for text in texts])
     length = lengths[-1]
-    if operation == NOT:
-        joint = length
-    elif operation == AND:
-        joint = lengths[0]
-    else:
-        joint = lengths[-2] if len(texts) > 1 else 0
+    joint = lengths[0] if operation == AND else lengths[-2] if len(texts) > 1 else 0
     pieces: list[bytes] = []
     for at in range(0, joint, PIECE):
         end = min(at + PIECE, joint)
         numbers = [int.from_bytes(text[at:end], "little") for text in texts]
-        pieces.append(_combined(operation, numbers, end - at).to_bytes(end - at, "little"))
+        pieces.append(_combined(operation, numbers).to_bytes(end - at, "little"))
     if joint < length:
         # From here on there is nothing but the longest.
         is_first = len(texts[0]) == length
@@ -168,10 +166,8 @@ def combine(operation: int, texts: list[Bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _combined(operation: int, numbers: list[int], size: int) -> int:
+def _combined(operation: int, numbers: list[int]) -> int:
     first = numbers[0]
-    if operation == NOT:
-        return first ^ ((1 << 8 * size) - 1)
     if operation == ONE:
         any_of = several = 0
         for number in numbers:
