@@ -28,8 +28,8 @@ def _of(reader: RdbReader, pairs: list[tuple[bytes, float]]) -> SortedSet | None
 
 def _score(text: bytes) -> float:
     """A score that is written as text. Raises ValueError."""
-    # What Python takes beyond C's strtod.
-    if not text or b"_" in text or text[:1].isspace() or text[-1:].isspace():
+    # What Python takes beyond C's strtod; `in` would be slow when compiled.
+    if not text or text[0] <= 32 or text[-1] <= 32 or text.find(b"_") >= 0:
         raise ValueError("a score that is no number")
     score = float(text)
     if score != score:
