@@ -33,7 +33,6 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
         ),
         (r"CLIENT TRACKING|client\|tracking|^COMMAND INFO of the server's", "client-side caching is not there yet"),
         (r"^ACL commands that clients send", "ACL is not there yet"),
-        (r"^Keys of other types|^LCS: commands of other types", "types other than strings are not there yet"),
     ],
 }
 
