@@ -96,7 +96,8 @@ def test_setinfo_refuses_what_would_spoil_the_line(client: Client) -> None:
 
 def test_a_killed_client_is_ready_to_be_closed(world: World, client: Client) -> None:
     other = world.connect()
-    assert client.run(f"CLIENT KILL ID {other.session.number}") == 1
+    client.session.receive(b"CLIENT KILL ID %d\r\n" % other.session.number)
+    assert client.session.take_output() == b":1\r\n"
     assert other.session.killed
     assert other.session.closing
     assert world.server.ready == [other.session]
