@@ -84,9 +84,11 @@ def _properties(
         return lambda limits: run_state_machine_as_test(machine, settings=limits)
 
     def pipelines(without: frozenset[bytes]) -> Run:
-        # Replies must be the same to the byte, so nothing that tells time or chance.
+        # Replies must be the same to the byte, so nothing that tells time or chance; and nothing that Redis 8 does in
+        # another thread, whose reply is lost if the client has ended its input by then.
         timeless = without | {
             b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"KEYS", b"SCAN", b"RANDOMKEY", b"RESET",
+            b"FLUSHDB", b"FLUSHALL",
         }  # fmt: skip
 
         @given(st.lists(commands(ORDERED, timeless), max_size=20), st.lists(st.integers(0, 2000), max_size=12))

@@ -92,6 +92,9 @@ class Player:
         if step.action != "read":
             connection.send(encode(split_words(text)))
         if step.action == "send":
+            # What others do next must find this one waiting: by the time that a newcomer is answered, it does.
+            with self._server.connect() as newcomer:
+                newcomer.ask("PING")
             return Answer()
         reply = connection.read()
         if reply is not None and step.keep:

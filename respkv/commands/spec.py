@@ -262,8 +262,10 @@ def first_sentences(module: str) -> dict[str, str]:
 
     From the source, since compiled functions have no docstrings. Raises OSError if there is no source.
     """
-    file = Path(str(sys.modules[module].__file__))
-    source = file.with_name(file.name.partition(".")[0] + ".py")
+    package, _, name = module.rpartition(".")
+    # By way of the package, which is never compiled: a compiled module that another one imported names a wrong file.
+    folder = Path(sys.modules[package].__path__[0]) if package else Path(str(sys.modules[module].__file__)).parent
+    source = folder / f"{name}.py"
     sentences: dict[str, str] = {}
     for node in ast.parse(source.read_bytes()).body:
         if isinstance(node, ast.FunctionDef):
