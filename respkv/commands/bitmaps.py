@@ -132,7 +132,7 @@ def bitcount(db: Keyspace, argv: list[bytes]) -> Reply:
     if len(argv) == 2:
         text = bits_of(db.find(argv[1]))
         return bits.count_ones(text, 0, len(text))
-    if len(argv) < 4:
+    if not 4 <= len(argv) <= 5:
         raise BadSyntax
     start = parse_int(argv[2])
     end = parse_int(argv[3])
@@ -188,9 +188,11 @@ def bitpos(db: Keyspace, argv: list[bytes]) -> Reply:
     bit = parse_int(argv[2])
     if bit not in (0, 1):
         raise ReplyError(b"ERR The bit argument must be 1 or 0.")
+    if len(argv) > 6:
+        raise BadSyntax
     start = parse_int(argv[3]) if len(argv) > 3 else 0
-    end = parse_int(argv[4]) if len(argv) > 4 else -1
     by_bit = _parse_unit(argv, min(len(argv), 5))
+    end = parse_int(argv[4]) if len(argv) > 4 else -1
     value = db.find(argv[1])
     text = bits_of(value)
     if value is None:
