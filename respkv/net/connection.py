@@ -10,11 +10,9 @@ from respkv.resp.writer import error_line
 from respkv.server.session import UNSENT, Session
 
 RECEIVE_BYTES: Final = 16 * 1024
-RECEIVE_BYTES_MANY: Final = 64 * 1024
 RECEIVE_BYTES_LARGE: Final = 1024 * 1024
-"""How much is received at once: the first for most clients (a larger buffer costs more to allocate than such a call
-gains), the second from one that has filled that, the third for the rest of a large argument. What is received is run
-before anybody else is: a megabyte of short commands would keep them waiting for 10 ms."""
+"""How much is received at once: the first, as in Redis, for commands, the second for the rest of a large argument. What
+is received is run before anybody else is: a megabyte of short commands would keep them waiting for 10 ms."""
 
 
 class Held:
@@ -67,13 +65,11 @@ class Connection:
             self.hang_up()
             return
         session.receive(data)
-        if len(data) == size:
-            is_large = session.reader.pending_bytes() >= RECEIVE_BYTES_MANY
-            self._receive_bytes = RECEIVE_BYTES_LARGE if is_large else RECEIVE_BYTES_MANY
-        elif size > RECEIVE_BYTES and len(data) < RECEIVE_BYTES:
-            self._receive_bytes = RECEIVE_BYTES
-        if size > RECEIVE_BYTES and session.is_over_query_limit():
-            self.broken = True
+        if len(data) == size or size > RECEIVE_BYTES:
+            is_large = session.reader.pending_bytes() >= RECEIVE_BYTES
+            self._receive_bytes = RECEIVE_BYTES_LARGE if is_large else RECEIVE_BYTES
+            if is_large and session.is_over_query_limit():
+                self.broken = True
 
     def hang_up(self) -> None:
         """The client sends no more, but may still read: say what there is to say, then end."""
