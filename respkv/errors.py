@@ -154,13 +154,6 @@ class CountTooSmall(ReplyError):
         super().__init__(b"ERR COUNT must be > 0")
 
 
-class NoValuesElsewhere(ReplyError):
-    """NOVALUES, an option of HSCAN, is given to another iteration."""
-
-    def __init__(self) -> None:
-        super().__init__(b"ERR NOVALUES option can only be used in HSCAN")
-
-
 class Loading(ReplyError):
     """The data set is still being read from disk."""
 

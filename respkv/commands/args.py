@@ -41,6 +41,22 @@ def parse_count(text: bytes) -> int:
     return number
 
 
+REPETITIONS_MAX: Final = 1 << 22
+"""How often elements chosen at random may repeat in one reply, which Redis does not bound: it fills its memory."""
+
+
+def check_repetitions(count: int, what: bytes) -> None:
+    """Raises ReplyError if `count`, which is negative where elements (`what`) may repeat, asks for too many."""
+    if count < -REPETITIONS_MAX:
+        raise ReplyError(b"ERR value is out of range, at most %d random %b at once" % (REPETITIONS_MAX, what))
+
+
+def check_drawn(drawn: list[bytes], most_bytes: int) -> None:
+    """Raises ReplyError if elements chosen at random, some perhaps often, take more than that in the reply. O(n)."""
+    if sum(map(len, drawn)) > most_bytes:
+        raise ReplyError(b"ERR value is out of range, what was drawn is longer than proto-max-bulk-len")
+
+
 def parse_within(text: bytes, low: int, high: int) -> int:
     """An integer from `low` to `high`. Raises NotAnInteger, ReplyError."""
     number = parse_int(text)

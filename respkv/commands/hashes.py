@@ -9,12 +9,11 @@ Source of all behaviour: the reference's hash commands, tried on 7.0 and 8.2.
 from typing import Any, Final
 
 from respkv.commands import long_double
-from respkv.commands.args import INT64_MAX, INT64_MIN, Args, is_int, parse_int, parse_within
+from respkv.commands.args import INT64_MAX, INT64_MIN, check_drawn, check_repetitions, is_int, parse_int, parse_within
 from respkv.commands.events import GENERIC, HASH
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
-from respkv.commands.keys import parse_cursor
+from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
-from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import (
     BadSyntax,
@@ -29,9 +28,6 @@ from respkv.reply import OK, FlatMap, Pairs, Reply
 from respkv.values.hashes import Hash
 
 command = CommandGroup("hash", __name__)
-
-REPETITIONS_MAX: Final = 1 << 22
-"""The longest array that a negative count of HRANDFIELD may ask for: the reference would fill its memory."""
 
 _EXPIRED_AT_ONCE: Final = 64
 """How many expired fields a command on others takes along, at least 20 us of work; the rest is left to the sweeper."""
@@ -375,24 +371,16 @@ def hrandfield(db: Keyspace, argv: list[bytes]) -> Reply:
     if count > 0:
         fields = value.sample(count, chance)
     else:
-        if count < -REPETITIONS_MAX:
-            raise ReplyError(b"ERR value is out of range, at most %d random fields at once" % REPETITIONS_MAX)
+        check_repetitions(count, b"fields")
         fields = value.draw(-count, chance)
-    return Pairs(_with_values(db, value, fields)) if with_values else fields
-
-
-def _with_values(db: Keyspace, value: Hash, fields: list[bytes]) -> list[tuple[bytes, bytes | None]]:
-    """The chosen `fields`, some perhaps often, with their values. Raises ReplyError if that is too much to send."""
-    pairs: list[tuple[bytes, bytes | None]] = []
-    # The values are there but once; in the reply each counts.
-    left_bytes = max(db.engine.bulk_max_bytes, value.nbytes)
-    for field in fields:
-        text = value.get(field)
-        pairs.append((field, text))
-        left_bytes -= 0 if text is None else len(text)
-        if left_bytes < 0:
-            raise ReplyError(b"ERR value is out of range, the values drawn are longer than proto-max-bulk-len")
-    return pairs
+    # What is there but once counts each time in the reply.
+    most_bytes = max(db.engine.bulk_max_bytes, value.nbytes)
+    check_drawn(fields, most_bytes)
+    if not with_values:
+        return fields
+    values = [value.get(field) for field in fields]
+    check_drawn([text for text in values if text is not None], most_bytes)
+    return Pairs(list(zip(fields, values, strict=True)))
 
 
 @command(
@@ -412,28 +400,13 @@ def hscan(db: Keyspace, argv: list[bytes]) -> Reply:
     value = _read_for(db, argv, [])
     if value is None:
         return [b"0", []]
-    count = 10
-    pattern = b"*"
-    with_values = True
-    args = Args(argv, 3)
-    while args.more():
-        if args.token_with_value(b"COUNT"):
-            count = args.integer()
-            if count < 1:
-                raise BadSyntax
-        elif args.token_with_value(b"MATCH"):
-            pattern = args.next()
-        elif args.token(b"NOVALUES"):
-            with_values = False
-        else:
-            raise BadSyntax
-    cursor, fields = value.scan(cursor, count)
-    if pattern != b"*":
-        fields = list(filter(glob.compile(pattern), fields))
+    options = ScanOptions(argv, 3, of_fields=True)
+    cursor, fields = value.scan(cursor, options.count)
+    fields = options.matching(fields)
     if value.ttls is not None:
         now_ms = db.engine.now_ms
         fields = [field for field in fields if not value.is_due(field, now_ms)]
-    if not with_values:
+    if not options.with_values:
         return [b"%d" % cursor, fields]
     flat: list[bytes | None] = []
     if value.table is None and len(fields) == len(value):

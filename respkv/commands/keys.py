@@ -3,17 +3,16 @@
 Times to live are in `ttl.py`, OBJECT in `objects.py`, whole databases in `databases.py`.
 """
 
-import re
-
-from respkv.commands.args import INT64_MAX, INT64_MIN, Args, parse_int
+from respkv.commands.args import Args, parse_int
 from respkv.commands.events import GENERIC, NEW
 from respkv.commands.flags import DENYOOM, FAST, READONLY, TIMED, WRITE
+from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.scan import scan_keys
 from respkv.engine.shards import SHARD_COUNT, copy_of, type_name_of
-from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, NotAnInteger, NoValuesElsewhere, ReplyError
+from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, ReplyError
 from respkv.reply import OK, Reply, Status
 
 command = CommandGroup("generic", __name__)
@@ -246,27 +245,11 @@ def keys(db: Keyspace, argv: list[bytes]) -> Reply:
 def scan(db: Keyspace, argv: list[bytes]) -> Reply:
     """The next keys of an iteration over all: the cursor to go on with (0: it is done) and key names."""
     cursor = parse_cursor(argv[1])
-    args = Args(argv, 2)
-    count = 10
-    pattern = b"*"
-    type_name = b""
-    while args.more():
-        if args.token_with_value(b"COUNT"):
-            count = args.integer()
-            if count < 1:
-                raise BadSyntax
-        elif args.token_with_value(b"MATCH"):
-            pattern = args.next()
-        elif args.token_with_value(b"TYPE"):
-            type_name = args.next().lower()
-        elif args.token(b"NOVALUES"):
-            raise NoValuesElsewhere
-        else:
-            raise BadSyntax
+    options = ScanOptions(argv, 2, of_keys=True)
     db.engine.wait_for_all()
-    cursor, names = scan_keys(db, cursor, count)
-    if pattern != b"*":
-        names = list(filter(glob.compile(pattern), names))
+    cursor, names = scan_keys(db, cursor, options.count)
+    names = options.matching(names)
+    type_name = options.type_name
     # To ask all shards whether anything expires costs as much as to ask for some hundred keys.
     if type_name or len(names) < SHARD_COUNT or db.expiring_size():
         names = [name for name in names if _is_of_type(db, name, type_name)]
@@ -277,25 +260,3 @@ def _is_of_type(db: Keyspace, key: bytes, type_name: bytes) -> bool:
     """Whether `key` has not expired (else it is deleted), and holds a value of that type, if one is asked for."""
     value = db.peek(key)
     return value is not None and (not type_name or type_name_of(value) == type_name)
-
-
-_CURSOR = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
-
-
-def parse_cursor(text: bytes) -> int:
-    """A SCAN cursor as 7.4 reads it: what C's `strtoull` takes, negative integers excepted. Raises ReplyError."""
-    # C's text ends at the first zero byte.
-    match = _CURSOR.fullmatch(text.partition(b"\0")[0])
-    if match is not None and len(match[2].lstrip(b"0")) <= 20:
-        number = int(match[2])
-        is_negative = match[1] == b"-"
-        if number < 2**64 and not (is_negative and _is_int64(text)):
-            return (2**64 - number) % 2**64 if is_negative else number
-    raise ReplyError(b"ERR invalid cursor")
-
-
-def _is_int64(text: bytes) -> bool:
-    try:
-        return INT64_MIN <= parse_int(text) <= INT64_MAX
-    except NotAnInteger:
-        return False

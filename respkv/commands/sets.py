@@ -2,21 +2,17 @@
 
 from typing import Final
 
-from respkv.commands.args import INT64_MAX, Args, parse_count, parse_within
+from respkv.commands.args import INT64_MAX, Args, check_drawn, check_repetitions, parse_count, parse_within
 from respkv.commands.events import GENERIC, SET
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
-from respkv.commands.keys import parse_cursor
+from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
-from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NegativeLimit, NoValuesElsewhere, NumkeysTooSmall, ReplyError, WrongType
+from respkv.errors import BadSyntax, NegativeLimit, NumkeysTooSmall, ReplyError, WrongType
 from respkv.reply import Members, Reply
 from respkv.values.sets import Set
 
 command = CommandGroup("set", __name__)
-
-REPETITIONS_MAX: Final = 1 << 22
-"""The longest array that a negative count of SRANDMEMBER may ask for: the reference would fill its memory."""
 
 _EFFECT_MEMBERS: Final = 1024
 """Members that one SREM in the log has, where a single command removed many."""
@@ -198,24 +194,9 @@ def sscan(db: Keyspace, argv: list[bytes]) -> Reply:
     value = _as_set(db.find(argv[1]))
     if value is None:
         return [b"0", []]
-    args = Args(argv, 3)
-    count = 10
-    pattern = b"*"
-    while args.more():
-        if args.token_with_value(b"COUNT"):
-            count = args.integer()
-            if count < 1:
-                raise BadSyntax
-        elif args.token_with_value(b"MATCH"):
-            pattern = args.next()
-        elif args.token(b"NOVALUES"):
-            raise NoValuesElsewhere
-        else:
-            raise BadSyntax
-    place, members = value.scan(place, count)
-    if pattern != b"*":
-        members = list(filter(glob.compile(pattern), members))
-    return [b"%d" % place, members]
+    options = ScanOptions(argv, 3)
+    place, members = value.scan(place, options.count)
+    return [b"%d" % place, options.matching(members)]
 
 
 # At random
@@ -294,9 +275,10 @@ def srandmember(db: Keyspace, argv: list[bytes]) -> Reply:
         return []
     if count > 0:
         return value.sample(count, chance)
-    if count < -REPETITIONS_MAX:
-        raise ReplyError(b"ERR value is out of range, at most %d random members at once" % REPETITIONS_MAX)
-    return value.draw(-count, chance)
+    check_repetitions(count, b"members")
+    members = value.draw(-count, chance)
+    check_drawn(members, max(db.engine.bulk_max_bytes, value.nbytes))
+    return members
 
 
 # Algebra

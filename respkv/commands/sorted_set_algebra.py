@@ -10,7 +10,7 @@ from respkv.engine.keyspace import Keyspace
 from respkv.engine.shards import type_name_of
 from respkv.errors import BadSyntax, NegativeLimit, NotAFloat, ReplyError, WrongType
 from respkv.reply import Pairs, Reply
-from respkv.values.segments import Segments
+from respkv.values.hash_map import HashMap
 from respkv.values.sorted_sets import SortedSet
 
 command = CommandGroup("sorted-set", __name__)
@@ -26,13 +26,13 @@ class _Source:
     def __init__(self, value: Any) -> None:
         self.weight = 1.0
         # Scores by member: of a large sorted set its own table, with nothing copied.
-        self.scores: Segments
+        self.scores: HashMap
         if value is None:
-            self.scores = Segments()
+            self.scores = HashMap()
         elif isinstance(value, SortedSet):
-            self.scores = Segments.of(dict(value.pairs())) if value.scores is None else value.scores
+            self.scores = HashMap.of(dict(value.pairs())) if value.scores is None else value.scores
         elif type_name_of(value) == b"set":
-            self.scores = Segments.of(dict.fromkeys(value.members(), 1.0))
+            self.scores = HashMap.of(dict.fromkeys(value.members(), 1.0))
         else:
             raise WrongType
 
@@ -101,7 +101,7 @@ class _Operation:
         smallest, *others = sorted((source.scores for source in self.sources), key=len)
         number = 0
         for member in smallest:
-            if all(member in scores for scores in others):
+            if all(scores.has(member) for scores in others):
                 number += 1
                 if number == self.limit:
                     break
@@ -138,7 +138,7 @@ class _Operation:
         return {
             member: first.scores.get(member)
             for member in first.scores
-            if not any(member in source.scores for source in others)
+            if not any(source.scores.has(member) for source in others)
         }
 
     def reply(self) -> Reply:

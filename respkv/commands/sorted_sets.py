@@ -5,23 +5,18 @@ Source of all behaviour: redis-server 7.0 and 8.2; the order of the checks too.
 
 from typing import Final
 
-from respkv.commands.args import INT64_MAX, Args, parse_float, parse_int, parse_within
+from respkv.commands.args import INT64_MAX, check_drawn, check_repetitions, parse_float, parse_within
 from respkv.commands.events import GENERIC, ZSET
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
-from respkv.commands.keys import parse_cursor
+from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.doubles import format_float
-from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.engine.scan import scan_members
-from respkv.errors import BadSyntax, NotAFloat, NoValuesElsewhere, OutOfRange, ReplyError, WrongArity, WrongType
+from respkv.errors import BadSyntax, NotAFloat, OutOfRange, ReplyError, WrongArity, WrongType
 from respkv.reply import NULL_ARRAY, Pairs, Reply
 from respkv.values.sorted_sets import ADDED, UNCHANGED, UPDATED, SortedSet
 
 command = CommandGroup("sorted-set", __name__)
-
-REPETITIONS_MAX: Final = 1 << 22
-"""How many members with repetition one ZRANDMEMBER may ask for; a reply of more would exhaust the memory."""
 
 _NX: Final = 1
 _XX: Final = 2
@@ -316,11 +311,14 @@ def zrandmember(db: Keyspace, argv: list[bytes]) -> Reply:
             raise BadSyntax
         if abs(count) > INT64_MAX // 2:
             raise OutOfRange
-    if count < -REPETITIONS_MAX:
-        raise ReplyError(b"ERR value is out of range, at most %d random couples at once" % REPETITIONS_MAX)
+    check_repetitions(count, b"members")
     value = as_sorted_set(db.find(argv[1]))
-    pairs = [] if value is None else _random_pairs(db, value, count)
-    return Pairs(pairs) if with_scores else [member for member, _ in pairs]
+    if value is None:
+        return []
+    pairs = _random_pairs(db, value, count)
+    members = [member for member, _ in pairs]
+    check_drawn(members, max(db.engine.bulk_max_bytes, value.nbytes))
+    return Pairs(pairs) if with_scores else members
 
 
 def _random_pairs(db: Keyspace, value: SortedSet, count: int) -> list[tuple[Reply, Reply]]:
@@ -348,29 +346,10 @@ def zscan(db: Keyspace, argv: list[bytes]) -> Reply:
     value = as_sorted_set(db.find(argv[1]))
     if value is None:
         return [b"0", []]
-    args = Args(argv, 3)
-    count = 10
-    pattern = b"*"
-    while args.more():
-        if args.token_with_value(b"COUNT"):
-            count = parse_int(args.next())
-            if count < 1:
-                raise BadSyntax
-        elif args.token_with_value(b"MATCH"):
-            pattern = args.next()
-        elif args.token(b"NOVALUES"):
-            raise NoValuesElsewhere
-        else:
-            raise BadSyntax
-    if value.scores is None:
-        cursor = 0
-        members = value.members_between(0, len(value))
-    else:
-        cursor, members = scan_members(db.engine, value, value.scores, cursor, count)
-    if pattern != b"*":
-        members = list(filter(glob.compile(pattern), members))
+    options = ScanOptions(argv, 3)
+    cursor, members = value.scan(cursor, options.count)
     flat: list[Reply] = []
-    for member in members:
+    for member in options.matching(members):
         flat.append(member)
         # Redis writes the scores of a large set with all digits here, and only here.
         flat.append(format_float(value.score(member)) if value.is_packed else b"%.17g" % value.score(member))

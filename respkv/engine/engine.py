@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
 from respkv.engine.shards import Shard, Value
-from respkv.values.collection import Collection
 from respkv.values.limits import Limits
 
 if TYPE_CHECKING:
     from respkv.engine.keyspace import Keyspace
     from respkv.engine.locks import LockTable
-    from respkv.engine.scan import Order
 
 Argv: TypeAlias = list[bytes]
 
@@ -109,8 +107,6 @@ class Engine:
         # Dicts and other containers taken out of use, for the sweeper to empty in slices.
         self.discarded: list[Any] = []
         self.limits = Limits()
-        # Of collections that an SSCAN or the like is in the middle of.
-        self.member_orders: dict[Collection, Order] = {}
         # Keys that somebody waits for and that were changed, in order; who waits; and whether they are to be served
         # later, since a transaction or script is not at its end.
         self.filled: list[tuple[Keyspace, bytes]] = []

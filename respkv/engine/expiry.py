@@ -26,7 +26,7 @@ from typing import Any
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace
-from respkv.engine.scan import forget_idle_member_orders, forget_idle_orders
+from respkv.engine.scan import forget_idle_orders
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, Shard
 from respkv.values.collection import Collection
 
@@ -104,8 +104,6 @@ class Sweeper:
         for db in self.engine.databases:
             if db.scan_orders:
                 forget_idle_orders(db, SCAN_IDLE_MS)
-        if self.engine.member_orders:
-            forget_idle_member_orders(self.engine, SCAN_IDLE_MS)
         return False
 
     # Expiry

@@ -205,7 +205,7 @@ class Keyspace:
         self.engine.dirty += 1
 
     def exchange(self, key: bytes, old: Value | None, value: Value) -> None:
-        """As `put`, where `edit` has just told that the key's value is `old`: that saves a lookup."""
+        """As `put`, for strings, where `edit` has just told that the key's value is `old`: that saves a lookup."""
         shard = self.shards[hash(key) & SHARD_MASK]
         if self.alert:
             self._note(shard, key)
@@ -424,8 +424,7 @@ class Keyspace:
             self.engine.preserver.preserve(shard)
         if self.alert & WATCHED:
             self._touch_watchers(key)
-        if self.alert & AWAITED and key in self.awaited:
-            self.engine.filled.append((self, key))
+        self.wake(key)
         self._let_go(self._drop(shard, key))
         self.engine.expired += 1
         self.engine.propagate(self, [b"DEL", key])
@@ -564,8 +563,8 @@ class Keyspace:
             self.engine.preserver.preserve(shard)
         if alert & WATCHED:
             self._touch_watchers(key)
-        if alert & AWAITED and key in self.awaited:
-            self.engine.filled.append((self, key))
+        if alert & AWAITED:
+            self.wake(key)
         if alert & ACCESS and key not in shard.accessed:
             self.engine.access.begin(shard, key)
         if alert & NOTIFIED and key not in shard.values:

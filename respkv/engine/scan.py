@@ -1,4 +1,4 @@
-"""SCAN: an iteration over all keys of a database, or all members of a collection, that survives any change meanwhile.
+"""SCAN: an iteration over all keys of a database that survives any change meanwhile.
 
 Each key has a fixed position, (shard, hash bits): the keys of a shard are taken in the order of their hash, the
 shards one after the other, and a cursor is the least position not yet taken. So the guarantee needs no state: a key
@@ -17,26 +17,20 @@ Rule 1: a scan may use an order only if it was made after the scan began, for th
   time is in it. Hence who enters a shard makes a new order, and the newest one is the one that all scans use that are
   in the middle of the shard: each of them made one when it entered, and none that replaced it can be older.
 Rule 2: whoever returns a key from an order looks whether it is still there.
-
-The members of a collection are walked in the same way, as those of one shard.
 """
 
-from collections.abc import Collection as Container
 from typing import TYPE_CHECKING
 
-from respkv.engine.shards import SHARD_BITS, SHARD_COUNT
-from respkv.values.collection import Collection
+from respkv.engine.shards import SHARD_BITS, SHARD_COUNT, Shard
 
 if TYPE_CHECKING:
-    from respkv.engine.engine import Engine
     from respkv.engine.keyspace import Keyspace
 
 POSITION_BITS = 45
 POSITION_MASK = (1 << POSITION_BITS) - 1
 
 ORDERS_MAX = 8
-"""How many shards of a database, and how many collections, may have their order kept; more scans than that side by side
-make more orders."""
+"""How many shards of a database may have their order kept; more scans than that side by side make more orders."""
 
 _BUCKET_KEYS = 16
 
@@ -47,29 +41,31 @@ def position_of(key: bytes) -> int:
 
 
 class Order:
-    """The names that there were when this was made, in buckets by position; `is_sorted` tells which are sorted.
+    """The keys that `shard` had when this was made, in buckets by position; `is_sorted` tells which are sorted.
 
     Takes 8 bytes a key, and keeps the names of keys that are deleted meanwhile until it goes.
     """
 
-    def __init__(self, names: Container[bytes]) -> None:
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
         self.used_at_ms = 0
-        bits = max(len(names) // _BUCKET_KEYS, 1).bit_length() - 1
+        bits = max(len(shard.values) // _BUCKET_KEYS, 1).bit_length() - 1
         self.shift = POSITION_BITS - bits
         buckets: list[list[bytes]] = [[] for _ in range(1 << bits)]
         shift = SHARD_BITS + self.shift
         mask = (1 << bits) - 1
-        for key in names:
+        for key in shard.values:
             buckets[(hash(key) >> shift) & mask].append(key)
         self.buckets = buckets
         self.is_sorted = bytearray(len(buckets))
 
-    def take(self, position: int, count: int, found: list[bytes], living: Container[bytes]) -> int:
-        """Append to `found` the names from `position` on that are still in `living`, until `count` were looked at.
+    def take(self, position: int, count: int, found: list[bytes]) -> int:
+        """Append to `found` the living keys from `position` on, until `count` were looked at.
 
         The position to go on from, or -1 if there is nothing left.
         """
         number = position >> self.shift
+        living = self.shard.values
         while number < len(self.buckets):
             bucket = self.buckets[number]
             if count >= len(bucket) and position <= number << self.shift:
@@ -110,7 +106,7 @@ def scan_keys(db: "Keyspace", cursor: int, count: int) -> tuple[int, list[bytes]
             found.extend(shard.values)
         elif shard.values:
             order = _order(db, number, position)
-            position = order.take(position, count - len(found), found, shard.values)
+            position = order.take(position, count - len(found), found)
             if position >= 0:
                 return number << POSITION_BITS | position, found
             del db.scan_orders[number]
@@ -127,43 +123,10 @@ def _order(db: "Keyspace", number: int, position: int) -> Order:
     if order is None or position == 0:
         if order is None and len(db.scan_orders) >= ORDERS_MAX:
             del db.scan_orders[next(iter(db.scan_orders))]
-        order = Order(db.shards[number].values)
+        order = Order(db.shards[number])
         db.scan_orders[number] = order
     order.used_at_ms = db.engine.now_ms
     return order
-
-
-def scan_members(
-    engine: "Engine", value: Collection, names: Container[bytes], cursor: int, count: int
-) -> tuple[int, list[bytes]]:
-    """The cursor to go on with, 0 at the end, and about `count` of `names` (a dict or set of `value`) from `cursor` on.
-
-    O(count), and O(n) at the first call; n = names.
-    """
-    position = cursor & POSITION_MASK
-    if position == 0 and len(names) <= count:
-        return 0, list(names)
-    found: list[bytes] = []
-    orders = engine.member_orders
-    order = orders.get(value)
-    if order is None or position == 0:
-        if order is None and len(orders) >= ORDERS_MAX:
-            del orders[next(iter(orders))]
-        order = orders[value] = Order(names)
-    order.used_at_ms = engine.now_ms
-    position = order.take(position, count, found, names)
-    if position < 0:
-        del orders[value]
-        return 0, found
-    return position, found
-
-
-def forget_idle_member_orders(engine: "Engine", idle_ms: int) -> None:
-    """Let go of the orders of scans of collections that nobody went on with for that long."""
-    used_since_ms = engine.now_ms - idle_ms
-    for value, order in list(engine.member_orders.items()):
-        if order.used_at_ms < used_since_ms:
-            del engine.member_orders[value]
 
 
 def forget_idle_orders(db: "Keyspace", idle_ms: int) -> None:

@@ -259,7 +259,7 @@ class Service:
             self._idle_check_ms = now_ms + 1000
             since_ms = now_ms - timeout_ms
             for session in list(self.server.sessions.values()):
-                if session.active_ms < since_ms and not session.parked:
+                if session.active_ms < since_ms and not session.is_blocked():
                     session.kill()
 
     # Configuration

@@ -160,7 +160,13 @@ class Session:
     def take_output(self) -> bytes:
         """The bytes to be sent, which are no longer the session's."""
         out = self.out
-        data = out[0] if len(out) == 1 else b"".join(out)
+        try:
+            data = out[0] if len(out) == 1 else b"".join(out)
+        except MemoryError:
+            # One large value can be asked for a thousand times in one command.
+            logger.warning("the replies to client %s do not fit into memory; closed", self.address)
+            self.kill()
+            return b""
         out.clear()
         self.bytes_out += len(data)
         self.stats.output_bytes += len(data)

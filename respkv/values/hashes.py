@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, NEVER_MS, OBJECT_BYTES, Collection
+from respkv.values.directory import Chance
 from respkv.values.hash_map import HashMap
-from respkv.values.hash_set import Chance
 from respkv.values.limits import Limits
 
 PACKED_BYTES: Final = OBJECT_BYTES + ELEMENT_BYTES
@@ -143,7 +143,8 @@ class Hash(Collection):
         """The value of `field`, or None. O(1); O(n) if packed."""
         table = self.table
         if table is not None:
-            return table.get(field)
+            text: bytes | None = table.get(field)
+            return text
         packed = self.packed
         encoded = listpack.encode(field)
         at = listpack.find(packed, encoded, listpack.HEADER_BYTES, 2)

@@ -163,6 +163,8 @@ class ScoreIndex:
 
     def remove_ranks(self, start: int, stop: int) -> None:
         """Take out all from rank `start` on and before `stop`, which are within the index. O(b + members removed)."""
+        if start >= stop:
+            return
         left = stop - start
         self.size -= left
         number, place = self._seek(start)

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Final
 
 from respkv.values import intset, listpack
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
-from respkv.values.hash_set import Chance, HashSet
+from respkv.values.directory import Chance
+from respkv.values.hash_set import HashSet
 from respkv.values.limits import Limits
 
 INTSET: Final = 0

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from respkv.doubles import format_float
 from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
+from respkv.values.hash_map import HashMap
 from respkv.values.limits import Limits
 from respkv.values.score_index import ScoreIndex, place_of_score
-from respkv.values.segments import Segments
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -64,7 +64,7 @@ class SortedSet(Collection):
         super().__init__()
         # The listpack of a small set, or nothing; and the two parts of a large one, which it has both or none of.
         self.packed = listpack.EMPTY
-        self.scores: Segments | None = None
+        self.scores: HashMap | None = None
         self.index: ScoreIndex | None = None
         self.nbytes = OBJECT_BYTES + ELEMENT_BYTES + len(listpack.EMPTY)
 
@@ -127,7 +127,7 @@ class SortedSet(Collection):
         """The containers of a set that nobody needs any more."""
         if self.index is None or self.scores is None:
             return []
-        return [*self.scores.dicts, self.index.members, self.index.scores]
+        return [*self.scores.dicts(), self.index.members, self.index.scores]
 
     # Single members
 
@@ -147,14 +147,14 @@ class SortedSet(Collection):
         boxed: Any = score
         old: Any = scores.get(member)
         if old is None:
-            scores.add(member, boxed)
+            scores.put(member, boxed)
             index.add(boxed, member)
             self.nbytes += MEMBER_BYTES + len(member)
             return ADDED
         before: float = old
         if before == score:
             return UNCHANGED
-        scores.replace(member, boxed)
+        scores.put(member, boxed)
         index.add(boxed, index.remove(before, member))
         return UPDATED
 
@@ -193,6 +193,12 @@ class SortedSet(Collection):
             return self.index.at(rank)
         members, scores = _unpack(self.packed)
         return members[rank], scores[rank]
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """As `HashMap.scan`; a packed one is met as a whole. O(count)."""
+        if self.scores is None:
+            return 0, self.members_between(0, len(self))
+        return self.scores.scan(cursor, count)
 
     # Ranges
 
@@ -314,7 +320,7 @@ class SortedSet(Collection):
         index = ScoreIndex()
         index.build(scores, members)
         self.packed = b""
-        self.scores = Segments.of(by_member)
+        self.scores = HashMap.of(by_member)
         self.index = index
         self.nbytes = OBJECT_BYTES + INDEX_BYTES + len(members) * MEMBER_BYTES + sum(map(len, members))
 

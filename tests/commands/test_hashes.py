@@ -3,7 +3,7 @@
 import pytest
 from harness import START_MS, Client, World
 
-from respkv.commands.hashes import REPETITIONS_MAX
+from respkv.commands.args import REPETITIONS_MAX
 
 
 def flat(reply: list[bytes]) -> dict[bytes, bytes]:

@@ -1,11 +1,12 @@
 """Commands on keys. What strings look like is tested with them; how a real server answers, in compat."""
 
 import pytest
-from harness import Client, World
+from harness import Client, World, digest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.commands.keys import parse_cursor
+from respkv.commands.scanning import parse_cursor
+from respkv.engine.expiry import Sweeper
 from respkv.errors import ReplyError
 
 
@@ -308,3 +309,35 @@ def test_cursors_are_read_as_by_the_reference(text: bytes, cursor: int | None) -
 @given(st.integers(0, 2**64 - 1))
 def test_every_unsigned_cursor_is_read(cursor: int) -> None:
     assert parse_cursor(b"%d" % cursor) == cursor
+
+
+LARGE = {
+    "list": ["RPUSH k " + " ".join(f"{number}-{'x' * 40}" for number in range(3000))],
+    "hash": ["HSET k " + " ".join(f"f{number} {'x' * 40}" for number in range(3000)), "HPEXPIRE k 9999 FIELDS 1 f7"],
+    "set": ["SADD k " + " ".join(f"m{number}-{'x' * 40}" for number in range(3000))],
+    "zset": ["ZADD k " + " ".join(f"{number % 7} m{number}-{'x' * 40}" for number in range(3000))],
+    "stream": [f"XADD k {number}-1 f {'x' * 40}" for number in range(1, 3000)] + ["XGROUP CREATE k g 0"],
+}
+
+
+@pytest.mark.parametrize("commands", LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize("gone", ["DEL k", "SET k v", "RENAME other k", "SORT other STORE k", "PEXPIRE k -1"])
+def test_what_is_taken_apart_is_nobody_s(client: Client, world: World, commands: list[str], gone: str) -> None:
+    """The sweeper empties the containers of a large value that is gone: no copy, and no new name, may share them."""
+    world.checks_each_command = False
+    for line in commands:
+        client.run(line)
+    client.run("RPUSH other 1 2")
+    assert client.run("COPY k copy") == 1
+    assert client.run("COPY k renamed") == 1
+    assert client.run("RENAME renamed name") == "OK"
+    before = digest(world.engine)[0]
+    client.run(gone)
+    assert world.engine.discarded
+    sweeper = Sweeper(world.engine)
+    while world.engine.discarded:
+        sweeper.run(1000)
+    after = digest(world.engine)[0]
+    assert after[b"copy"] == before[b"k"]
+    assert after[b"name"] == before[b"k"]
+    world.engine.check()

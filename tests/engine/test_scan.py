@@ -81,11 +81,11 @@ def test_any_cursor_can_be_used_at_any_time_and_twice() -> None:
 def test_keys_of_equal_position_are_returned_together() -> None:
     """Else a scan would lose some of them, or come back to the first for ever."""
     db = database(NAMES[:2])
-    order = scan.Order(db.shards[0].values)
+    order = scan.Order(db.shards[0])
     first, second = sorted(NAMES[:2], key=scan.position_of)
     order.buckets = [[second, first, first, first]]
     found: list[bytes] = []
-    assert order.take(0, 1, found, db.shards[0].values) == scan.position_of(second)
+    assert order.take(0, 1, found) == scan.position_of(second)
     assert found == [first] * 3
 
 

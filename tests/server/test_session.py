@@ -168,3 +168,16 @@ def test_requests_of_any_bytes_are_answered_one_by_one(requests: list[list[bytes
     assert len(replies) == len(requests)
     assert all(reply.message.startswith(b"ERR unknown command '?") for reply in replies)
     world.close()
+
+
+def test_replies_beyond_all_memory_end_their_client_alone(client: Client, world: World) -> None:
+    # Half a gigabyte of zeros takes no memory while nobody looks at it.
+    world.engine.databases[0].set(b"large", bytes(1 << 29))
+    world.engine.dirty = 0
+    client.session.receive(encode([b"MGET", *[b"large"] * 300_000]))
+    assert client.session.take_output() == b""
+    assert client.session.killed
+    other = world.connect()
+    assert other.run("STRLEN large") == 1 << 29
+    world.engine.databases[0].remove(b"large")
+    world.engine.dirty = 0

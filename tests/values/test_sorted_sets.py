@@ -208,3 +208,12 @@ def test_the_packed_form_is_that_of_redis(reference: RealRedis, words: list[str]
         value.add(member.encode(), float(score), Limits())
     assert value.packed == listpack_in(reference.call("DUMP", "k"))
     assert listpack.count(value.packed) == len(words)
+
+
+def test_nothing_is_removed_from_behind_the_end() -> None:
+    value = SortedSet.of([(b"%d" % number, 0.0) for number in range(7)], Limits())
+    for _ in range(2):
+        value.remove_between(7, 7)
+        assert len(value) == 7
+        value.check()
+        value.unpack()
