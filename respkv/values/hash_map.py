@@ -1,7 +1,8 @@
 """A dict of any size with keys at random in O(1), none of whose operations takes longer for the size of the dict.
 
 A dict that is full moves all its entries at once: at a million entries that takes 70 ms. So this one is many small ones
-(`Directory`). A part has at most `PART_MAX` keys, for which CPython keeps 512 slots.
+(`Directory`). How large these are is a choice: to pick a key at random, or to scan, walks over a part; but to look
+among millions in few large ones misses the processor's cache less often than in many small ones.
 """
 
 from collections.abc import Iterator
@@ -11,26 +12,25 @@ from typing import Any, Final
 from respkv.values.directory import Chance, Directory
 
 PART_MAX: Final = 341
-"""CPython gives a dict of 512 slots more of them when it is to have 342 keys."""
+"""CPython gives a dict of 512 slots more of them when it is to have 342 keys: parts to pick from."""
 
-MERGED_MAX: Final = 170
-"""So many fit into 256 slots, and a split leaves about as many."""
-
-_SMALL: Final = 85
-_FILLED: Final = 300
+LARGE_PART_MAX: Final = 2730
+"""The same of 4096 slots: parts to look up in."""
 
 
 class HashMap(Directory):
     """Bytes to values of one kind, None excepted: of the fields of a hash, or of the scores of a sorted set."""
 
-    def __init__(self, expected: int = 0) -> None:
-        """An empty one, which will soon have about so many keys."""
-        super().__init__(expected, _FILLED, PART_MAX, MERGED_MAX)
+    def __init__(self, expected: int = 0, part_max: int = PART_MAX) -> None:
+        """An empty one, which will soon have about `expected` keys, in parts of up to `part_max`."""
+        # A split leaves about half, which half as many slots hold.
+        super().__init__(expected, part_max * 7 // 8, part_max, part_max // 2)
+        self._small = part_max // 4
 
     @staticmethod
-    def of(entries: dict[bytes, Any]) -> "HashMap":
+    def of(entries: dict[bytes, Any], part_max: int = PART_MAX) -> "HashMap":
         """The same entries. O(n)."""
-        made = HashMap(len(entries))
+        made = HashMap(len(entries), part_max)
         for key, value in entries.items():
             made.put(key, value)
         return made
@@ -61,7 +61,7 @@ class HashMap(Directory):
         part[key] = value
         if old is None:
             self.count += 1
-            if len(part) > PART_MAX:
+            if len(part) > self.part_max:
                 self._split(at)
         return old
 
@@ -72,7 +72,7 @@ class HashMap(Directory):
         old = part.pop(key, None)
         if old is not None:
             self.count -= 1
-            if len(part) <= _SMALL and self.depth:
+            if len(part) <= self._small and self.depth:
                 self._merge(at)
         return old
 
@@ -88,7 +88,7 @@ class HashMap(Directory):
 
     def copy(self) -> "HashMap":
         """Another one with the same keys and values. O(n)."""
-        other = HashMap()
+        other = HashMap(0, self.part_max)
         self._copy_to(other)
         return other
 

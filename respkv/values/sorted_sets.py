@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from respkv.doubles import format_float
 from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
-from respkv.values.hash_map import HashMap
+from respkv.values.hash_map import LARGE_PART_MAX, HashMap
 from respkv.values.limits import Limits
 from respkv.values.score_index import ScoreIndex, place_of_score
 
@@ -320,7 +320,7 @@ class SortedSet(Collection):
         index = ScoreIndex()
         index.build(scores, members)
         self.packed = b""
-        self.scores = HashMap.of(by_member)
+        self.scores = HashMap.of(by_member, LARGE_PART_MAX)
         self.index = index
         self.nbytes = OBJECT_BYTES + INDEX_BYTES + len(members) * MEMBER_BYTES + sum(map(len, members))
 

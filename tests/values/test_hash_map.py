@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from respkv.values.hash_map import PART_MAX, HashMap
+from respkv.values.hash_map import LARGE_PART_MAX, PART_MAX, HashMap
 
 
 def key_of(number: int) -> bytes:
@@ -22,9 +22,13 @@ def filled(count: int, expected: int = 0) -> HashMap:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4000), st.integers(1, 400)), max_size=20), st.integers(0, 2000))
-def test_it_holds_what_a_dict_would(steps: list[tuple[bool, int, int]], expected: int) -> None:
-    table = HashMap(expected)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 4000), st.integers(1, 400)), max_size=20),
+    st.integers(0, 2000),
+    st.sampled_from([10, PART_MAX, LARGE_PART_MAX]),
+)
+def test_it_holds_what_a_dict_would(steps: list[tuple[bool, int, int]], expected: int, part_max: int) -> None:
+    table = HashMap(expected, part_max)
     model: dict[bytes, bytes] = {}
     for puts, first, count in steps:
         for number in range(first, first + count):
@@ -37,6 +41,9 @@ def test_it_holds_what_a_dict_would(steps: list[tuple[bool, int, int]], expected
         table.check()
         assert table.count == len(model)
     assert {key: value for part in table.dicts() for key, value in part.items()} == model
+    assert sorted(table) == sorted(model)
+    assert len(table) == len(model)
+    HashMap.of(model, part_max).check()
     for number in range(0, 4400, 7):
         assert table.get(key_of(number)) == model.get(key_of(number))
         assert table.has(key_of(number)) == (key_of(number) in model)
