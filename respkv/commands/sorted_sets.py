@@ -326,7 +326,12 @@ def _random_pairs(db: Keyspace, value: SortedSet, count: int) -> list[tuple[Repl
     random = db.engine.random
     if count >= size:
         return list(value.pairs())
-    ranks = [random.randrange(size) for _ in range(-count)] if count < 0 else random.sample(range(size), count)
+    if count < 0:
+        # As `randrange`, a few 2 ** -53 apart and four times as fast.
+        chance = random.random
+        ranks = [int(chance() * size) for _ in range(-count)]
+    else:
+        ranks = random.sample(range(size), count)
     if value.is_packed:
         pairs = value.pairs()
         return [pairs[rank] for rank in ranks]
