@@ -13,7 +13,8 @@ from respkv.values import listpack, listpack_body
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
 from respkv.values.limits import Limits
 from respkv.values.listpack import HEADER_BYTES, encode
-from respkv.values.quicklist import Node, Quicklist, closed_node_of, exceeds, is_large, size_max_of
+from respkv.values.quicklist import Quicklist
+from respkv.values.quicklist_nodes import Node, closed_node_of, exceeds, is_large, size_max_of
 
 _OVERHEAD_BYTES = listpack_body.OVERHEAD_BYTES
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from respkv.values.quicklist import Quicklist, exceeds, is_large
+from respkv.values.quicklist import Quicklist
+from respkv.values.quicklist_nodes import exceeds, is_large
 
 # Elements of 1000 bytes take 1003; with the estimate for one more, eight fit into 8 KB.
 KILOBYTE = b"x" * 1000
