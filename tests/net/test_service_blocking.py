@@ -154,7 +154,7 @@ def test_what_was_served_is_in_the_log(serve: Serve, is_portable: bool) -> None:
     assert b"BLM" not in log
 
 
-def test_thousands_that_wait_cost_nothing(serve: Serve) -> None:
+def test_one_of_thousands_that_wait_is_served(serve: Serve) -> None:
     count = 3000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count + 500:
@@ -162,23 +162,9 @@ def test_thousands_that_wait_cost_nothing(serve: Serve) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
     server = serve()
     control = server.connect()
-    idle_s = _cpu_s_of_a_second(server)
     clients = [server.connect() for _ in range(count)]
     for number, raw in enumerate(clients):
         raw.send(pack(("BLPOP", f"l{number}", "3600" if number % 2 else "0")))
     eventually(lambda: blocked_count(server, control) == count)
-    assert _cpu_s_of_a_second(server) < idle_s + 0.05
     assert control.call("RPUSH", "l1234", "a") == 1
     assert clients[1234].reply() == [b"l1234", b"a"]
-
-
-def _cpu_s_of_a_second(server: Served) -> float:
-    """Processor time that the server uses in a second."""
-    before_s = _cpu_s(server)
-    time.sleep(1)
-    return _cpu_s(server) - before_s
-
-
-def _cpu_s(server: Served) -> float:
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
