@@ -18,9 +18,19 @@ def unix_us() -> int:
     return time.time_ns() // 1_000
 
 
+def unix_s() -> int:
+    """The time of day in whole seconds since 1970 (UTC)."""
+    return int(time.time())
+
+
 def steady_ns() -> int:
     """Nanoseconds of a clock that never goes back; only differences mean something."""
     return time.perf_counter_ns()
+
+
+def steady_s() -> float:
+    """Seconds of a clock that never goes back; only differences mean something."""
+    return time.monotonic()
 
 
 def stop_s(duration_s: float) -> None:
@@ -28,4 +38,4 @@ def stop_s(duration_s: float) -> None:
     time.sleep(duration_s)
 
 
-__all__ = ["Random", "steady_ns", "stop_s", "unix_ms", "unix_us"]
+__all__ = ["Random", "steady_ns", "steady_s", "stop_s", "unix_ms", "unix_s", "unix_us"]

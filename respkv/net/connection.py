@@ -4,9 +4,7 @@ import socket
 from collections import deque
 from typing import Final
 
-import hiredis
-
-from respkv.resp.writer import error_line
+from respkv.server.durability import refusal_of
 from respkv.server.session import UNSENT, Session
 
 RECEIVE_BYTES: Final = 16 * 1024
@@ -153,15 +151,3 @@ class Connection:
         self._unsent.append(part)
         self.unsent_bytes += len(part)
         self.session.unsent_bytes = self.unsent_bytes
-
-
-def refusal_of(output: bytes, message: bytes) -> bytes:
-    """The error `message` once for each reply in `output`."""
-    reader = hiredis.Reader()
-    reader.feed(output)
-    # Counted here and not while commands run: these may have no reply (CLIENT REPLY) or several, and a failing disk is
-    # rare.
-    replies = 0
-    while reader.gets() is not False:
-        replies += 1
-    return error_line(message) * replies

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import trio
 
 from respkv.engine.clock import unix_ms
-from respkv.net.connection import RECEIVE_BYTES, refusal_of
-from respkv.net.durability import Durability
+from respkv.net.connection import RECEIVE_BYTES
+from respkv.server.durability import Durability, refusal_of
 from respkv.server.server import Server
 from respkv.server.session import UNSENT, Session
 

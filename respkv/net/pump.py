@@ -16,8 +16,8 @@ from typing import Final
 
 from respkv.engine.clock import steady_ns, unix_ms
 from respkv.net.connection import Connection
-from respkv.net.durability import Durability
 from respkv.net.poller import ENDED, GONE, READ, WRITE, Poller
+from respkv.server.durability import Durability
 from respkv.server.server import Server
 from respkv.server.session import Session
 

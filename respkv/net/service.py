@@ -16,26 +16,20 @@ import time
 
 import trio
 
-import respkv.commands.all
-import respkv.server.commands.all  # noqa: F401  (both fill the table of commands)
 from respkv.build import BUILD
 from respkv.commands.flags import GATE_LOADING
 from respkv.engine.clock import unix_ms
-from respkv.engine.expiry import Sweeper
-from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
 from respkv.net.admission import Admission, allow_descriptors
-from respkv.net.durability import Durability
 from respkv.net.poller import make_poller
 from respkv.net.portable import PortableClients
 from respkv.net.pump import Pump
-from respkv.net.storage import Storage
 from respkv.persistence.aof import AppendLog
 from respkv.persistence.files import FileSystem
 from respkv.server import log as server_log
 from respkv.server.banner import banner
 from respkv.server.config import Config
-from respkv.server.server import Server
+from respkv.server.instance import Instance
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +83,12 @@ class Service:
 
     def __init__(self, config: Config, files: FileSystem | None = None, *, portable: bool = False) -> None:
         self.config = config
-        self.engine = open_engine(config.databases)
-        self.engine.now_ms = unix_ms()
-        self.server = Server(self.engine, config)
-        self.durability = Durability(self.server)
-        self.storage = Storage(config, self.server, self.durability, self, files)
+        self.instance = Instance(config, self, files)
+        self.engine = self.instance.engine
+        self.server = self.instance.server
+        self.durability = self.instance.durability
+        self.storage = self.instance.storage
         self.admission = Admission(config, self.server)
-        self.sweeper = Sweeper(self.engine)
         self.exit_code = 0
         self._portable = portable
         self._clients: Pump | PortableClients | None = None
@@ -103,8 +96,6 @@ class Service:
         self._sooner = trio.Event()
         self._idle_check_ms = 0
         config.subscribe("client-output-buffer-limit", self._follow_limits)
-        config.subscribe("active-expire-effort", self._follow_effort)
-        self._follow_effort()
 
     async def main(self) -> int:
         """Serve clients until stopped; the exit code."""
@@ -214,8 +205,7 @@ class Service:
                 continue
             self.engine.now_ms = unix_ms()
             regular_ms = self.engine.now_ms + tick_ms
-            server.tick()
-            self.storage.tick()
+            self.instance.tick()
             self._close_idle()
             self.admission.resume()
             if isinstance(self._clients, Pump):
@@ -231,18 +221,12 @@ class Service:
     async def _sweep_forever(self) -> None:
         while True:
             self.engine.now_ms = unix_ms()
-            server = self.server
-            has_more = False
-            if server.may_remove_keys() and not self.durability.failed:
-                has_more = self.sweeper.run(SWEEP_US)
-                if server.evictor.is_behind:
-                    server.make_room()
-                    has_more = has_more or server.evictor.is_behind
+            has_more = self.instance.sweep(SWEEP_US)
             if self.engine.effects or self.engine.filled:
                 self._finish_turn()
             # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.
-            pause_s = SWEEP_US / 1e6 * (100 / self.sweeper.share_percent - 1) if has_more else TICK_S
-            if server.evictor.is_behind:
+            pause_s = SWEEP_US / 1e6 * (100 / self.instance.sweeper.share_percent - 1) if has_more else TICK_S
+            if self.server.evictor.is_behind:
                 # Evictions are more urgent, and go on in each turn, as in the reference.
                 pause_s = 0
             await trio.sleep(pause_s)
@@ -271,9 +255,6 @@ class Service:
             clients.unsent_hard_bytes = limit.hard_bytes
             clients.unsent_soft_bytes = limit.soft_bytes
             clients.unsent_soft_ms = limit.soft_s * 1000
-
-    def _follow_effort(self) -> None:
-        self.sweeper.effort = self.config.active_expire_effort
 
     async def _watch_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

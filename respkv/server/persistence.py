@@ -1,7 +1,7 @@
 """What the server's commands need of whoever keeps its data on disk, and the numbers that INFO shows of it.
 
-`Persistence` is the memory-only kind: it keeps nothing, and says so. `respkv.net` fills `Server.persistence` with one
-that owns the data directory.
+`Persistence` is the memory-only kind: it keeps nothing, and says so. `respkv.server.storage` has the
+one that owns a data directory, and puts itself into `Server.persistence`.
 """
 
 

@@ -8,9 +8,12 @@ When the log fails, the gate's disk bit makes the server refuse writes; `recover
 once everything in memory is safe again.
 """
 
+import hiredis
+
 from respkv.commands.flags import GATE_DISK
 from respkv.engine.engine import UNSYNCED
 from respkv.persistence.aof import ALWAYS, FAILED, OK, POISONED, AppendLog
+from respkv.resp.writer import error_line
 from respkv.server.server import Server
 
 
@@ -130,3 +133,15 @@ class Durability:
 
     def _set_gate(self) -> None:
         self.server.set_gate(GATE_DISK, self.failed or self._snapshot_failed)
+
+
+def refusal_of(output: bytes, message: bytes) -> bytes:
+    """The error `message` once for each reply in `output`."""
+    reader = hiredis.Reader()
+    reader.feed(output)
+    # Counted here and not while commands run: these may have no reply (CLIENT REPLY) or several, and a failing disk is
+    # rare.
+    replies = 0
+    while reader.gets() is not False:
+        replies += 1
+    return error_line(message) * replies

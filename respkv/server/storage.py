@@ -8,14 +8,13 @@ written by a thread.
 import logging
 import queue
 import threading
-import time
 from collections.abc import Generator
 from typing import Protocol
 
 from respkv.commands.replay import Replayer
+from respkv.engine.clock import steady_s, unix_s
 from respkv.engine.snapshot import Snapshot
 from respkv.errors import StartupError
-from respkv.net.durability import Durability
 from respkv.persistence.aof import AppendLog, LogFailed, LogPosition
 from respkv.persistence.base import SnapshotWriter, version_for, write_base
 from respkv.persistence.compaction import Compactor, clean, remove_surplus
@@ -25,6 +24,7 @@ from respkv.persistence.manifest import Layout, read_manifest
 from respkv.persistence.recovery import Progress, Recovered, load, load_snapshot, recover
 from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
+from respkv.server.durability import Durability
 from respkv.server.persistence import Persistence
 from respkv.server.server import Server
 
@@ -79,7 +79,7 @@ class Storage(Persistence):
         self._writer: _SnapshotThread | None = None
         self._retry_at_s = 0.0
         self._save_failed_at_s = 0.0
-        self.last_save_s = int(time.time())
+        self.last_save_s = unix_s()
         server.persistence = self
         config.subscribe("appendonly", self._follow_appendonly)
         config.subscribe("appendfsync", self._follow_policy)
@@ -103,7 +103,7 @@ class Storage(Persistence):
         """Load the data, a few milliseconds at a time. Raises StartupError."""
         engine = self.engine
         self.is_loading = True
-        self.loading_started_s = int(time.time())
+        self.loading_started_s = unix_s()
         if self.config.appendonly:
             replayer = Replayer(engine)
             steps = recover(self.files, self.layout, engine, replayer, cut_torn_tail=self.config.aof_load_truncated)
@@ -175,7 +175,7 @@ class Storage(Persistence):
         self._take_stock()
 
     def _recover_log(self) -> None:
-        now_s = time.monotonic()
+        now_s = steady_s()
         if now_s < self._retry_at_s:
             return
         self._retry_at_s = now_s + RETRY_S
@@ -208,21 +208,21 @@ class Storage(Persistence):
             # One that waits for the disk before it starts has begun for whoever asked for it.
             is_rewriting = compactor.running is not None or compactor.is_scheduled
             if is_rewriting and not self.is_rewriting:
-                self.rewrite_started_s = int(time.time())
+                self.rewrite_started_s = unix_s()
             self.is_rewriting = is_rewriting
 
     # Snapshots
 
     def save(self) -> bool:
         """As Persistence."""
-        started_s = time.monotonic()
+        started_s = steady_s()
         try:
             self._write_snapshot(Snapshot(self.engine))
         except OSError as error:
             server_log.warning(logger, "the snapshot could not be written", reason=error.strerror or str(error))
             self.last_save_ok = False
             return False
-        self._saved(time.monotonic() - started_s)
+        self._saved(steady_s() - started_s)
         return True
 
     def _write_snapshot(self, image: Snapshot) -> None:
@@ -258,7 +258,7 @@ class Storage(Persistence):
             return False
         self._writer = _SnapshotThread(writer, image, self.engine.changes)
         self.is_saving = True
-        self.save_started_s = int(time.time())
+        self.save_started_s = unix_s()
         return True
 
     def _feed_snapshot(self, writer: "_SnapshotThread") -> None:
@@ -271,13 +271,13 @@ class Storage(Persistence):
         self.is_saving = False
         if writer.error is not None:
             self.last_save_ok = False
-            self.last_save_duration_s = int(time.monotonic() - writer.started_s)
-            self._save_failed_at_s = time.monotonic()
+            self.last_save_duration_s = int(steady_s() - writer.started_s)
+            self._save_failed_at_s = steady_s()
             server_log.warning(logger, "the snapshot could not be written", reason=str(writer.error))
             return
         self.engine.changes -= writer.changes_at_start
         changes = self.engine.changes
-        self._saved(time.monotonic() - writer.started_s)
+        self._saved(steady_s() - writer.started_s)
         self.engine.changes = changes
 
     def _abandon_snapshot(self) -> None:
@@ -289,15 +289,15 @@ class Storage(Persistence):
     def _saved(self, seconds: float) -> None:
         self.engine.changes = 0
         self.last_save_ok = True
-        self.last_save_s = int(time.time())
+        self.last_save_s = unix_s()
         self.last_save_duration_s = int(seconds)
         self.saves += 1
         server_log.notice(logger, "snapshot saved", file=self.layout.snapshot_path, seconds=round(seconds, 2))
 
     def _save_if_due(self) -> None:
-        now_s = int(time.time())
+        now_s = unix_s()
         # As Redis: after a failure wait a little before the next try.
-        if not self.last_save_ok and time.monotonic() - self._save_failed_at_s < 5:
+        if not self.last_save_ok and steady_s() - self._save_failed_at_s < 5:
             return
         for seconds, changes in self.config.save:
             if self.engine.changes >= changes and now_s - self.last_save_s >= seconds:
@@ -312,18 +312,18 @@ class Storage(Persistence):
             # Without a log Redis writes one all the same, for a later start with `appendonly yes`.
             return self._write_log_once()
         self.is_rewriting = self._compactor.request()
-        self.rewrite_started_s = int(time.time())
+        self.rewrite_started_s = unix_s()
         return self.is_rewriting
 
     def _write_log_once(self) -> bool:
-        started_s = time.monotonic()
+        started_s = steady_s()
         try:
             log = self._new_log()
         except LogFailed as error:
             server_log.warning(logger, "the log could not be written", reason=str(error))
             return False
         log.close()
-        self.last_rewrite_duration_s = int(time.monotonic() - started_s)
+        self.last_rewrite_duration_s = int(steady_s() - started_s)
         self.rewrites += 1
         return True
 
@@ -455,7 +455,7 @@ class _SnapshotThread:
 
     def __init__(self, writer: SnapshotWriter, image: Snapshot, changes_at_start: int) -> None:
         self.changes_at_start = changes_at_start
-        self.started_s = time.monotonic()
+        self.started_s = steady_s()
         self.error: OSError | None = None
         self.has_ended = False
         self._writer = writer
