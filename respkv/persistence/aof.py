@@ -83,6 +83,8 @@ class AppendLog:
         self.base_size = 0
         self._checksum = position.checksum
         self._size = position.size
+        # What of it is known to be on stable storage.
+        self._synced_size = position.size
         self._older_size = 0
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
@@ -92,6 +94,8 @@ class AppendLog:
         if manifest is not None and manifest.incrs:
             self.manifest = manifest
             self._fd = files.open_append(layout.path(manifest.incrs[-1]))
+            # What a killed server wrote may have been read back from the kernel's memory: from now on it is promised.
+            files.sync(self._fd)
         else:
             self._fd = self._start_increment(manifest or Manifest())
         self._measure()
@@ -106,7 +110,7 @@ class AppendLog:
             self._pending.append(payload)
             self._pending_bytes += len(payload)
         elif self.policy == EVERYSEC:
-            self._syncer.request(self._fd, self.written_lsn)
+            self._syncer.request(self._fd, self.written_lsn, self._size)
         return self.lsn
 
     def retry(self) -> bool:
@@ -127,7 +131,7 @@ class AppendLog:
         self.state = OK
         self.failure = ""
         if self.policy == EVERYSEC:
-            self._syncer.request(self._fd, self.written_lsn)
+            self._syncer.request(self._fd, self.written_lsn, self._size)
         return True
 
     def sync_now(self) -> bool:
@@ -144,17 +148,20 @@ class AppendLog:
                 self._poison(_reason(error))
                 return False
             self.durable_lsn = self.written_lsn
+            self._synced_size = self._size
         return True
 
     def request_sync(self) -> None:
         """Make all that is written durable in the background; `collect` tells when."""
         if self.durable_lsn < self.written_lsn and self.state in (OK, FAILED):
-            self._syncer.request(self._fd, self.written_lsn)
+            self._syncer.request(self._fd, self.written_lsn, self._size)
 
     def collect(self) -> int:
         """Take the sync thread's results, when `wakeup_fd` is readable; the new `durable_lsn`."""
-        synced_lsn, error = self._syncer.collect()
-        self.durable_lsn = max(self.durable_lsn, synced_lsn)
+        synced_lsn, synced_size, error = self._syncer.collect()
+        if synced_lsn > self.durable_lsn:
+            self.durable_lsn = synced_lsn
+            self._synced_size = synced_size
         if error is not None and self.state in (OK, FAILED):
             self._poison(_reason(error))
         return self.durable_lsn
@@ -275,7 +282,7 @@ class AppendLog:
 
     def _write(self, payload: bytes) -> bool:
         """Write one batch as a whole, or leave the file as it was and the state FAILED."""
-        header, checksum = make_header(payload, self._checksum)
+        header, checksum = make_header(payload, self._checksum, self._synced_size)
         size = len(header) + len(payload)
         try:
             taken = self.files.write(self._fd, [header, payload])
@@ -351,7 +358,7 @@ class AppendLog:
         self.files.close(self._fd)
         self._fd = fd
         self._older_size += self._size
-        self._size = 0
+        self._size = self._synced_size = 0
         self._checksum = 0
 
     def _measure(self) -> None:

@@ -2,7 +2,7 @@ r"""Batches: how the effects of one turn lie in an increment of the log, and how
 
 A batch is one annotation line and a payload of whole commands (docs/formats/log.md):
 
-    #HDR:v1;len:<payload bytes>;checksum:<16 hex digits>;\r\n
+    #HDR:v1;len:<payload bytes>;synced:<bytes>;checksum:<16 hex digits>;\r\n
     *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n *3\r\n$3\r\nSET\r\n ...
 
 Rule 1: the checksum is a CRC-64 that runs on from batch to batch, from 0 at the file's start: over the
@@ -11,6 +11,8 @@ a changed bit.
 Rule 2: real Redis skips lines that start with `#` and are shorter than 1024 bytes. It also appends commands
 without such lines, which stand between batches unverified and take no part in the checksum.
 Rule 3: a payload never starts or ends inside a command, nor inside MULTI.
+Rule 4: `synced` says how much of the file was known to be on stable storage when the batch was written. What lies
+beyond it may be missing after a power failure although this batch is there; what lies before it may not.
 
 This module is compiled, and `encode` runs once a turn on the busiest path.
 """
@@ -24,6 +26,7 @@ Effect = list[bytes] | bytes
 
 HEADER_START: Final = b"#HDR:v1;"
 HEADER_LENGTH_START: Final = b"#HDR:v1;len:"
+SYNCED_START: Final = b";synced:"
 CHECKSUM_START: Final = b";checksum:"
 ANNOTATION_LIMIT: Final = 1023  # bytes with the line end; redis-server fails on longer ones
 # Bounds of a command as Redis reads it back; anything beyond them in a log is damage.
@@ -62,10 +65,11 @@ def encode(effects: list[Effect]) -> bytes:
 
 
 class Header:
-    """What an annotation line says about the payload behind it."""
+    """What an annotation line says about the payload behind it; `synced_size` is -1 if it does not say."""
 
-    def __init__(self, payload_size: int, checksum: int, covered: bytes) -> None:
+    def __init__(self, payload_size: int, synced_size: int, checksum: int, covered: bytes) -> None:
         self.payload_size = payload_size
+        self.synced_size = synced_size
         self.checksum = checksum
         self.covered = covered
 
@@ -74,9 +78,12 @@ class Header:
         return _checksum(self.covered, payload, previous)
 
 
-def make_header(payload: bytes, previous: int) -> tuple[bytes, int]:
-    """The annotation line for `payload`, and the running checksum after it; `previous` is the one before."""
-    covered = b"#HDR:v1;len:%d;" % len(payload)
+def make_header(payload: bytes, previous: int, synced_size: int) -> tuple[bytes, int]:
+    """The annotation line for `payload`, and the running checksum after it; `previous` is the one before.
+
+    `synced_size` is the size up to which the file is known to be on stable storage.
+    """
+    covered = b"#HDR:v1;len:%d;synced:%d;" % (len(payload), synced_size)
     checksum = _checksum(covered, payload, previous)
     return b"%bchecksum:%016x;\r\n" % (covered, checksum), checksum
 
@@ -103,7 +110,12 @@ def parse_header(line: bytes) -> Header | None:
     checksum_digits = line[mark + 10 : mark + 26]
     if not digits.isdigit() or len(digits) > 15 or not _is_hex(checksum_digits):
         return None
-    return Header(int(digits), int(checksum_digits, 16), line[: mark + 1])
+    synced_size = -1
+    if line.startswith(SYNCED_START, end):
+        synced_digits = line[end + len(SYNCED_START) : line.find(b";", end + 1)]
+        if synced_digits.isdigit() and len(synced_digits) <= 15:
+            synced_size = int(synced_digits)
+    return Header(int(digits), synced_size, int(checksum_digits, 16), line[: mark + 1])
 
 
 def _is_hex(digits: bytes) -> bool:

@@ -18,6 +18,7 @@ from respkv.persistence.batch import (
     CHECKSUM_START,
     HEADER_LENGTH_START,
     INCOMPLETE,
+    SYNCED_START,
     Header,
     parse_commands,
     parse_header,
@@ -31,6 +32,7 @@ COMMANDS_PER_CALL: Final = 512
 # Batches verified by one checksum.
 _BATCHES_PER_GROUP: Final = 256
 _LENGTH_AT: Final = len(HEADER_LENGTH_START)
+_SYNCED_AT: Final = len(SYNCED_START)
 _DIGITS_AT: Final = len(CHECKSUM_START)
 
 # Why the reader stopped.
@@ -124,9 +126,15 @@ class LogReader:
             while position < size and 48 <= window[position] <= 57 and payload_size < READ_SIZE:
                 payload_size = payload_size * 10 + window[position] - 48
                 position += 1
+            if position == at + _LENGTH_AT:
+                break
+            if window[position : position + _SYNCED_AT] == SYNCED_START:
+                position += _SYNCED_AT
+                while position < size and 48 <= window[position] <= 57:
+                    position += 1
             payload_start = position + _DIGITS_AT + 19
             payload_end = payload_start + payload_size
-            if payload_end > size or position == at + _LENGTH_AT:
+            if payload_end > size:
                 break
             digits_at = position + _DIGITS_AT
             if window[position:digits_at] != CHECKSUM_START or not _ends_header(window, digits_at):

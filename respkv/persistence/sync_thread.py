@@ -5,6 +5,7 @@ Rule 2: a failed sync is final for its file: the thread reports it and syncs not
 Rule 3: the loop learns of results by `wakeup_fd` becoming readable, and takes them with `collect`.
 """
 
+import math
 import os
 import socket
 import sys
@@ -22,11 +23,13 @@ class SyncThread:
         self._changed = threading.Condition(threading.Lock())
         self._fd = -1
         self._wanted_lsn = 0
+        self._wanted_size = 0
         self._is_wanted = False
         self._is_busy = False
         self._is_stopping = False
         self._started_at_s = 0.0
         self._synced_lsn = 0
+        self._synced_size = 0
         self._error: OSError | None = None
         self._wakeup = _Wakeup()
         self._thread = threading.Thread(target=self._run, name="respkv-sync", daemon=True)
@@ -57,11 +60,12 @@ class SyncThread:
         """How long the sync in flight has taken so far; 0 when there is none."""
         return time.monotonic() - self._started_at_s if self._is_busy else 0.0
 
-    def request(self, fd: int, lsn: int) -> None:
-        """Sync `fd`, which holds all up to `lsn`, as soon as rules 1 and 2 and the interval allow."""
+    def request(self, fd: int, lsn: int, size: int) -> None:
+        """Sync `fd`, `size` bytes that hold all up to `lsn`, as soon as rules 1 and 2 and the interval allow."""
         with self._changed:
             self._fd = fd
             self._wanted_lsn = lsn
+            self._wanted_size = size
             if not self._is_wanted:
                 self._is_wanted = True
                 self._changed.notify_all()
@@ -72,11 +76,11 @@ class SyncThread:
             self._interval_s = interval_s
             self._changed.notify_all()
 
-    def collect(self) -> tuple[int, OSError | None]:
-        """The position that is on disk as far as this thread knows, and the error that ended its work."""
+    def collect(self) -> tuple[int, int, OSError | None]:
+        """The position and size that are on disk as far as this thread knows, and the error that ended its work."""
         self._wakeup.clear()
         with self._changed:
-            return self._synced_lsn, self._error
+            return self._synced_lsn, self._synced_size, self._error
 
     def pause(self) -> None:
         """Return when no sync is in flight, having dropped what was asked for but not begun."""
@@ -99,7 +103,7 @@ class SyncThread:
         self._wakeup.close()
 
     def _run(self) -> None:
-        last_at_s = 0.0
+        last_at_s = -math.inf
         while True:
             with self._changed:
                 while not self._may_start(last_at_s):
@@ -107,7 +111,7 @@ class SyncThread:
                         return
                     wait_s = last_at_s + self._interval_s - time.monotonic() if self._is_wanted else None
                     self._changed.wait(None if self._error else wait_s)
-                fd, lsn = self._fd, self._wanted_lsn
+                fd, lsn, size = self._fd, self._wanted_lsn, self._wanted_size
                 self._is_wanted = False
                 last_at_s = self._started_at_s = time.monotonic()
                 self._is_busy = True
@@ -120,6 +124,7 @@ class SyncThread:
                 self._is_busy = False
                 if error is None:
                     self._synced_lsn = lsn
+                    self._synced_size = size
                 else:
                     self._error = error
                 self._changed.notify_all()

@@ -4,7 +4,8 @@ A torn tail is what a crash leaves: the last appends, which nobody was promised,
 may be cut. Damage is anything else: cutting there would destroy acknowledged writes, so only a person may
 order it.
 
-Rule 1: whatever is followed by data that can be proved whole is damage.
+Rule 1: whatever is followed by data that can be proved whole is damage, but for sectors that a power failure left out
+of order: they are zero, and every later batch says that it was written before they were known to be on disk.
 Rule 2: a crash leaves prefixes, and zeros where the file grew before its data arrived (whole sectors, or
 all up to the end). What is complete, has no such zeros, and still fails its checksum was changed later:
 damage. (etcd tells the two apart in the same way.)
@@ -76,6 +77,11 @@ class _Judge:
         header = self.reader.header
         if self.data_end == self.offset:
             return self._torn(f"{self.size - self.offset} zero bytes at the end")
+        end, promises = self._find_promises()
+        if promises and max(promises) > self.offset:
+            return self._damage(f"{stop}, and a later batch was written when this was known to be on disk")
+        if promises and min(promises) >= 0 and self._has_zero_sector(self.offset, end):
+            return self._torn("sectors that nobody had been promised are missing before later ones")
         if stop == SHORT_PAYLOAD and header is not None:
             return self._judge_short_payload(header)
         if stop == CHECKSUM_MISMATCH and header is not None:
@@ -159,6 +165,18 @@ class _Judge:
             return False
         _, why = parse_commands(self.reader.read_at(self.offset, length), 0, [], length)
         return why == INCOMPLETE
+
+    def _find_promises(self) -> tuple[int, list[int]]:
+        """Where what is broken ends, and how much of the file each batch behind it says was on disk by then."""
+        header = self.reader.header
+        end = self.size if header is None else self.reader.payload_start + header.payload_size
+        promises = []
+        for offset, later, _ in self._headers():
+            if header is None:
+                end = min(end, offset)
+            if offset >= end:
+                promises.append(later.synced_size)
+        return end, promises
 
     def _find_data_end(self) -> int:
         """The offset behind the last byte that is not zero; `offset` when there is none."""

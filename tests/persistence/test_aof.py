@@ -328,3 +328,37 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         assert len(bench.recovered()) == count
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_what_a_killed_server_left_is_synced_before_anyone_may_rely_on_it(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"k", b"v")  # written, never synced: and now the process is killed
+    calls = bench.files.calls
+    _, found = start(Path(bench.layout.directory), bench.files)
+    again = AppendLog(bench.files, bench.layout, found.manifest, found.position)
+    bench.logs.append(again)
+    assert again.durable_lsn == again.lsn == 1
+    assert "sync" in [name for name, _ in calls]
+
+
+def test_each_batch_says_how_much_was_on_disk_when_it_was_written(bench: Bench) -> None:
+    log = bench.open()
+    path = bench.layout.path(log.manifest.incrs[-1])
+    bench.set(log, b"a", b"1")
+    size = os.path.getsize(path)
+    bench.set(log, b"b", b"2")
+    assert log.sync_now()
+    whole = os.path.getsize(path)
+    bench.set(log, b"c", b"3")
+    log.request_sync()
+    while log.durable_lsn < 3:
+        assert select.select([log.wakeup_fd], [], [], 20)[0]
+        log.collect()
+    grown = os.path.getsize(path)
+    bench.set(log, b"d", b"4")
+    log.rotate()
+    bench.set(log, b"e", b"5")
+    text = b"".join(Path(bench.layout.path(item)).read_bytes() for item in log.manifest.incrs)
+    told = [int(part.partition(b";")[0]) for part in text.split(b";synced:")[1:]]
+    assert size < whole < grown
+    assert told == [0, 0, whole, grown, 0]

@@ -37,12 +37,12 @@ def test_effects_become_resp(effects: list[list[bytes] | bytes], expected: bytes
 
 
 def test_a_header_tells_size_and_running_checksum() -> None:
-    line, checksum = make_header(SET, 5)
-    assert line == b"#HDR:v1;len:%d;checksum:%016x;\r\n" % (len(SET), checksum)
-    assert checksum == crc64(SET, crc64(b"#HDR:v1;len:%d;" % len(SET), 5))
+    line, checksum = make_header(SET, 5, 77)
+    assert line == b"#HDR:v1;len:%d;synced:77;checksum:%016x;\r\n" % (len(SET), checksum)
+    assert checksum == crc64(SET, crc64(b"#HDR:v1;len:%d;synced:77;" % len(SET), 5))
     header = parse_header(line)
     assert header is not None
-    assert (header.payload_size, header.checksum) == (len(SET), checksum)
+    assert (header.payload_size, header.synced_size, header.checksum) == (len(SET), 77, checksum)
     assert header.checksum_of(SET, 5) == checksum
 
 
@@ -50,6 +50,7 @@ def test_a_header_may_have_fields_that_are_not_known_yet() -> None:
     header = parse_header(b"#HDR:v1;len:7;lsn:12;checksum:00000000000000ff;\r\n")
     assert header is not None
     assert header.covered == b"#HDR:v1;len:7;lsn:12;"
+    assert header.synced_size == -1
 
 
 @pytest.mark.parametrize(

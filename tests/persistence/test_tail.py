@@ -9,13 +9,14 @@ from respkv.persistence.tail import Ending, judge
 PLAIN = b"*3\r\n$3\r\nSET\r\n$1\r\np\r\n$5\r\nplain\r\n"
 
 
-def build(*payloads: bytes) -> tuple[bytes, list[int]]:
-    """A log of these batches, and the offset of each one's end."""
+def build(*payloads: bytes, synced: int | None = None) -> tuple[bytes, list[int]]:
+    """A log of these batches, and the offset of each one's end; all were synced one by one, or the first `synced`."""
     log = b""
-    ends = []
+    ends: list[int] = []
     checksum = 0
-    for payload in payloads:
-        header, checksum = make_header(payload, checksum)
+    for number, payload in enumerate(payloads):
+        known = len(log) if synced is None or number <= synced else ends[synced - 1] if synced else 0
+        header, checksum = make_header(payload, checksum, known)
         log += header + payload
         ends.append(len(log))
     return log, ends
@@ -177,3 +178,35 @@ def test_a_payload_that_is_no_whole_command_is_damage_even_with_a_good_checksum(
 def test_an_annotation_of_1024_bytes_is_refused_as_redis_refuses_it() -> None:
     assert read(b"#" + b"x" * 1020 + b"\r\n" + PLAIN)[1].is_damage is False
     assert read(b"#" + b"x" * 1021 + b"\r\n" + PLAIN)[1].is_damage
+
+
+FIVE = [sets((b"%d" % number, b"%d" % number * 1200)) for number in range(5)]
+
+
+def test_sectors_missing_before_later_ones_are_torn_if_nobody_had_been_promised_them() -> None:
+    for synced in range(5):
+        log, ends = build(*FIVE, synced=synced)
+        for first in range(0, len(log) - 512, 512):
+            for size in (512, 1024, 4096):
+                commands, ending, _ = read(log[:first] + bytes(len(log[first : first + size])) + log[first + size :])
+                broken = sum(end <= first for end in ends)
+                # Later batches were written when `synced` ones were known to be on disk; if one is left to tell.
+                is_known = any(first + size <= end for end in ends[:-1])
+                assert ending.is_damage == (broken < synced and is_known), (synced, first, size)
+                assert len(commands) == broken, (synced, first, size)
+                assert ending.offset == (ends[broken - 1] if broken else 0), (synced, first, size)
+
+
+def test_a_changed_bit_before_later_batches_is_damage_though_nobody_was_promised_them() -> None:
+    log, ends = build(*FIVE, synced=0)
+    for at in range(0, ends[-2], 7):
+        _, ending, _ = read(log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :])
+        assert ending.is_damage or ending.offset == len(log), at
+
+
+def test_sectors_missing_before_a_batch_that_says_nothing_of_syncs_are_damage() -> None:
+    log, ends = build(*FIVE, synced=0)
+    silent = b"".join(encode([[b"SET", b"k", b"v"]]) for _ in range(2))
+    header = b"#HDR:v1;len:%d;checksum:%016x;\r\n" % (len(silent), 0)
+    broken = log[:512] + bytes(512) + log[1024 : ends[1]] + header + silent
+    assert read(broken)[1].is_damage
