@@ -69,6 +69,9 @@ GATE_PAUSED: Final = 1 << 8  # CLIENT PAUSE
 GATE_SUBSCRIBED: Final = 1 << 9  # RESP2 subscriber: few commands are allowed
 GATE_SILENT: Final = 1 << 10  # CLIENT REPLY OFF or SKIP: replies are left out
 GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
+# Minded by no command: it says that the session knows only names of commands that its user may run with any arguments,
+# so that all others come to the gate (docs/adr/0020).
+GATE_USER: Final = 1 << 20
 
 
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:

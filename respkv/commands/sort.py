@@ -112,6 +112,17 @@ def keys_of_sort(argv: list[bytes]) -> list[bytes]:
     return keys + target
 
 
+def find_pattern(argv: list[bytes]) -> bytes:
+    """`BY` or `GET`, whichever of a request's options first names keys by a pattern; empty if none does."""
+    at = 2
+    while at < len(argv):
+        word = argv[at].upper()
+        if at + 1 < len(argv) and (word == b"GET" or (word == b"BY" and b"*" in argv[at + 1])):
+            return word
+        at += {b"LIMIT": 3, b"GET": 2, b"BY": 2, b"STORE": 2}.get(word, 1)
+    return b""
+
+
 @command(
     "SORT key [BY pattern:pattern] [LIMIT offset:int count:int] [GET pattern:pattern [GET pattern:pattern ...]]"
     " [ASC | DESC] [ALPHA] [STORE destination:key]",

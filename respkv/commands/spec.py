@@ -55,6 +55,31 @@ _GROUP_CATEGORIES: Final = {
 }
 """The group of a declaration to the ACL category that all its commands are in."""
 
+CATEGORIES: Final = (
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+)
+"""The ACL categories, in the order in which ACL CAT and COMMAND INFO list them."""
+
 
 class Spec:
     """A declared command or subcommand, or (without handler) the container of subcommands.
@@ -302,6 +327,7 @@ def _categories(group: str, flags: int, explicit: str) -> frozenset[str]:
 
 
 __all__ = [
+    "CATEGORIES",
     "COMMANDS",
     "GATE_ALWAYS",
     "CommandGroup",

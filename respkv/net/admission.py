@@ -129,7 +129,7 @@ class Admission:
         refusal = b""
         if len(self.server.sessions) >= self.config.maxclients:
             refusal = b"-ERR max number of clients reached\r\n"
-        elif not is_local and self.config.protected_mode and not self.config.requirepass:
+        elif not is_local and self.config.protected_mode and self.server.access.users.default.has_no_password:
             refusal = PROTECTED
         if not refusal:
             set_keepalive(sock, self.config.tcp_keepalive)

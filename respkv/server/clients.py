@@ -92,7 +92,7 @@ def describe(session: "Session") -> bytes:
         "tot-mem": buffered_bytes(session),
         "events": "rw" if session.unsent_bytes else "r",
         "cmd": session.last_spec.name.decode() if session.last_spec is not None else "NULL",
-        "user": session.user.decode("latin-1"),
+        "user": session.user.name.decode("latin-1"),
         "redir": -1,
         "resp": session.protocol,
         "lib-name": session.lib_name.decode("latin-1"),

@@ -20,6 +20,7 @@ from respkv.commands.flags import (
     GATE_SILENT,
     GATE_SUBSCRIBED,
     GATE_UNTOUCHING,
+    GATE_USER,
     LOADING,
     NO_MULTI,
     PROTECTED,
@@ -79,7 +80,7 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
         spec = _look_up(session, argv)
         if not spec.least <= len(argv) <= spec.most or spec.handler is None:
             raise WrongArity(spec.name)
-        _check(session, spec)
+        _check(session, spec, argv)
         if _must_wait(session, spec, argv):
             return
         if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
@@ -148,7 +149,7 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
                 logger.warning("an HTTP request came from %s; disconnected", session.address)
                 session.kill()
             raise ReplyError(_unknown(argv))
-        if len(session.names) < SPELLINGS_MAX:
+        if len(session.names) < SPELLINGS_MAX and not session.gate & GATE_USER:
             session.names[name] = spec
     if spec.subcommands and len(argv) > 1:
         subcommand = spec.subcommands.get(argv[1].lower())
@@ -174,8 +175,8 @@ def _quoted(text: bytes, most: int) -> bytes:
     return text[:most].partition(b"\0")[0]
 
 
-def _check(session: "Session", spec: Spec) -> None:
-    """Raise the reason, if any, why `spec` must not run now."""
+def _check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
+    """Raise the reason, if any, why `spec` must not run now with `argv`."""
     reasons = session.gate & spec.mask
     server = session.server
     if spec.flags & PROTECTED:
@@ -184,6 +185,8 @@ def _check(session: "Session", spec: Spec) -> None:
         raise ReplyError(b"NOAUTH Authentication required.")
     if reasons & GATE_MULTI and spec.flags & NO_MULTI:
         raise ReplyError(b"ERR Command not allowed inside a transaction")
+    if session.gate & GATE_USER:
+        server.access.check(session, spec, argv)
     if session.gate & GATE_MEMORY and _may_grow(session, spec) and not server.make_room():
         raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
     if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or is_queued(session, spec, WRITE)):

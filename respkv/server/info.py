@@ -271,9 +271,9 @@ def stats_fields(server: Server) -> Fields:
         "reply_buffer_shrinks": 0,
         "reply_buffer_expands": 0,
         "acl_access_denied_auth": stats.denied_auths,
-        "acl_access_denied_cmd": 0,
-        "acl_access_denied_key": 0,
-        "acl_access_denied_channel": 0,
+        "acl_access_denied_cmd": stats.denied_commands,
+        "acl_access_denied_key": stats.denied_keys,
+        "acl_access_denied_channel": stats.denied_channels,
     }
 
 

@@ -4,15 +4,13 @@ Whoever runs the server (respkv.net) fills in what lies beyond it: `persistence`
 of each turn; and calls `tick` ten times a second, or at `next_due_ms` if that is sooner.
 """
 
-import hashlib
-import hmac
 import logging
 import os
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from respkv.commands.flags import FAST, GATE_AUTH, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG, WRITE
+from respkv.commands.flags import FAST, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG, WRITE
 from respkv.commands.spec import Spec, exact_names
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
@@ -22,6 +20,7 @@ from respkv.engine.memory import KEY_OVERHEAD_BYTES, Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
 from respkv.server import log
+from respkv.server.access import Access
 from respkv.server.blocking import KeyWaiters
 from respkv.server.clients import SESSION_BYTES, Pause, Waiting, buffered_bytes, is_local, resume_paused
 from respkv.server.config import Config
@@ -65,6 +64,7 @@ class Server:
         self.names: dict[bytes, Spec] = exact_names()
         self.sessions: dict[int, Session] = {}
         self.gate = 0
+        self.access = Access(self)
         self.stats = Stats()
         self.latency = LatencyMonitor()
         self.slowlog = SlowLog()
@@ -98,7 +98,6 @@ class Server:
         self.slow_ns = NEVER_NS
         self._maxmemory = 0
         self._slowlog_ns = NEVER_NS
-        self._password_digest = b""
         self._follow_config()
 
     # Sessions
@@ -265,22 +264,6 @@ class Server:
         locks.victim_of(owner)
         return True
 
-    # Passwords
-
-    def needs_password(self) -> bool:
-        """Whether a new client must authenticate."""
-        return self.gate & GATE_AUTH != 0
-
-    def is_password(self, user: bytes, password: bytes) -> bool:
-        """Whether `user` may go by `password`. Takes the same time for every wrong one."""
-        given = hashlib.sha256(password).digest()
-        is_right = hmac.compare_digest(given, self._password_digest) or not self.needs_password()
-        if user == b"default" and is_right:
-            return True
-        self.stats.denied_auths += 1
-        log.verbose(logger, "wrong password", user=user[:64])
-        return False
-
     # Configuration
 
     def _follow_config(self) -> None:
@@ -288,6 +271,7 @@ class Server:
         config = self.config
         for names, follow in (
             (("requirepass",), self._follow_password),
+            (("acllog-max-len", "acl-pubsub-default"), self._follow_access),
             (("proto-max-bulk-len", "client-query-buffer-limit"), self._follow_request_limits),
             (
                 (
@@ -310,15 +294,11 @@ class Server:
                 follow()
 
     def _follow_password(self) -> None:
-        password = self.config.requirepass
-        self._password_digest = hashlib.sha256(password).digest()
-        # Who is connected without a password stays.
-        if password:
-            self.gate |= GATE_AUTH
-        else:
-            self.gate &= ~GATE_AUTH
-            for session in self.sessions.values():
-                session.authenticate(b"default")
+        self.access.set_default_password(self.config.requirepass)
+
+    def _follow_access(self) -> None:
+        self.access.log.resize(self.config.acllog_max_len)
+        self.access.users.all_channels = self.config.acl_pubsub_default == "allchannels"
 
     def _follow_request_limits(self) -> None:
         self.bulk_max_bytes = self.engine.bulk_max_bytes = self.config.proto_max_bulk_len

@@ -12,7 +12,16 @@ Rule 3: an error of one client's command ends there.
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from respkv.commands.flags import GATE_ALWAYS, GATE_AUTH, GATE_MULTI, GATE_SILENT, GATE_SUBSCRIBED, GATE_UNTOUCHING
+from respkv.acl.users import User
+from respkv.commands.flags import (
+    GATE_ALWAYS,
+    GATE_AUTH,
+    GATE_MULTI,
+    GATE_SILENT,
+    GATE_SUBSCRIBED,
+    GATE_UNTOUCHING,
+    GATE_USER,
+)
 from respkv.commands.spec import Spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
@@ -51,6 +60,7 @@ class Session:
     def __init__(self, server: "Server", number: int, address: str, local_address: str) -> None:
         self.server = server
         self.engine: Engine = server.engine
+        # The commands that run at once: all by their exact names, or those that the user may run with any arguments.
         self.names: dict[bytes, Spec] = server.names
         self.stats: Stats = server.stats
         self.number = number
@@ -59,7 +69,9 @@ class Session:
         self.name = b""
         self.lib_name = b""
         self.lib_version = b""
-        self.user = b"default"
+        self.user: User = server.access.users.default
+        # Whether it has proven to be somebody, or did not have to when it came.
+        self.has_authenticated = False
         self.protocol = 2
         self.db: Keyspace = server.engine.databases[0]
         self.gate = server.gate | GATE_ALWAYS
@@ -102,8 +114,7 @@ class Session:
         # What the connection holds back for a client that does not read, and its descriptor; kept by whoever sends.
         self.unsent_bytes = 0
         self.fd = -1
-        if server.gate & GATE_AUTH:
-            self.reader.guarded = True
+        self._be_default_user()
 
     # For whoever owns the connection
 
@@ -269,11 +280,40 @@ class Session:
         """Whether the client may do more than authenticate."""
         return self.gate & GATE_AUTH == 0
 
-    def authenticate(self, user: bytes) -> None:
+    def authenticate(self, user: User) -> None:
         """The client has proven to be `user`."""
+        self.act_as(user)
+        self.has_authenticated = True
+        self.require_authentication(False)
+
+    def act_as(self, user: User) -> None:
+        """Have the permissions of `user` as they are now."""
         self.user = user
-        self.set_gate(GATE_AUTH, False)
-        self.reader.guarded = False
+        self.names = self.server.names if user.names is None else user.names
+        self.set_gate(GATE_USER, user.gate != 0)
+
+    def require_authentication(self, needs: bool) -> None:
+        """Whoever has not authenticated must, or need not, do so before anything else."""
+        needs = needs and not self.has_authenticated
+        self.set_gate(GATE_AUTH, needs)
+        self.reader.guarded = needs
+
+    def _be_default_user(self) -> None:
+        access = self.server.access
+        self.act_as(access.users.default)
+        needs = access.needs_authentication()
+        self.has_authenticated = not needs
+        self.require_authentication(needs)
+
+    def disown(self, *, after_reply: bool) -> None:
+        """The user was deleted: be nobody, and end; behind the reply of the command that runs, or at once."""
+        self._be_default_user()
+        self.has_authenticated = False
+        self.require_authentication(True)
+        if after_reply:
+            self.closing = True
+        else:
+            self.kill()
 
     def write(self, reply: Any) -> None:
         """Encode `reply` behind the output so far."""
@@ -332,10 +372,7 @@ class Session:
         self.no_evict = False
         self.no_touch = False
         self.set_gate(GATE_SILENT | GATE_SUBSCRIBED | GATE_UNTOUCHING, False)
-        self.user = b"default"
-        if self.server.gate & GATE_AUTH:
-            self.set_gate(GATE_AUTH, True)
-            self.reader.guarded = True
+        self._be_default_user()
 
     def close(self) -> None:
         """The connection has ended: let go of all that others hold for this session."""
@@ -379,6 +416,7 @@ class Session:
                 started_ns += steady_ns() - begun_ns
                 db = self.db
                 gate = self.gate
+                names = self.names
                 continue
             if spec is not last:
                 is_mixed = is_mixed or last is not None

@@ -62,7 +62,11 @@ class Stats:
         # Clients closed for what they did not read, or sent without end.
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
+        # What ACL LOG is about: authentications, commands, keys and channels.
         self.denied_auths = 0
+        self.denied_commands = 0
+        self.denied_keys = 0
+        self.denied_channels = 0
         self.peak_memory_bytes = 0
         self.command_rate = Rate()
         self.input_rate = Rate()
@@ -105,6 +109,9 @@ class Stats:
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
         self.denied_auths = 0
+        self.denied_commands = 0
+        self.denied_keys = 0
+        self.denied_channels = 0
         engine.hits = 0
         engine.misses = 0
         engine.expired = 0

@@ -116,7 +116,7 @@ def client_kill(session: Session, argv: list[bytes]) -> Reply:
         if not _kill(session, Filters(addr=argv[2], skip_me=False)):
             raise ReplyError(b"ERR No such client")
         return OK
-    return _kill(session, _filters(argv))
+    return _kill(session, _filters(session, argv))
 
 
 @command("CLIENT UNBLOCK client-id:int [TIMEOUT | ERROR]", OTHERS, since="5.0.0", cost="O(log n), n = connections")
@@ -237,13 +237,13 @@ class Filters:
             or (self.own_addr and one.local_address.encode("utf-8", "surrogateescape") != self.own_addr)
             or (self.number is not None and one.number != self.number)
             or (self.kind and type_of(one) != self.kind)
-            or (self.user is not None and one.user != self.user)
+            or (self.user is not None and one.user.name != self.user)
             or (self.max_age_s and (one.engine.now_ms - one.created_ms) // 1000 < self.max_age_s)
             or (self.skip_me and one is asking)
         )
 
 
-def _filters(argv: list[bytes]) -> Filters:
+def _filters(session: Session, argv: list[bytes]) -> Filters:
     filters = Filters()
     args = Args(argv, 2)
     while args.more():
@@ -259,7 +259,7 @@ def _filters(argv: list[bytes]) -> Filters:
             filters.own_addr = args.next()
         elif args.token_with_value(b"USER"):
             filters.user = args.next()
-            if filters.user != b"default":
+            if session.server.access.users.get(filters.user) is None:
                 raise ReplyError(b"ERR No such user '%b'" % filters.user)
         elif args.token_with_value(b"SKIPME"):
             filters.skip_me = _yes(args.next())

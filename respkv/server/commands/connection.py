@@ -1,5 +1,6 @@
 """Commands on the connection itself: who it is, which database and protocol it speaks, its end."""
 
+from respkv.acl.users import DEFAULT
 from respkv.commands.args import INT32_MAX, INT32_MIN, Args, parse_int, parse_within
 from respkv.commands.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, UNQUEUED
 from respkv.commands.spec import CommandGroup
@@ -69,13 +70,12 @@ def auth(session: Session, argv: list[bytes]) -> Reply:
     """Prove by a password to be the user `username`, or the default user."""
     if len(argv) > 3:
         raise BadSyntax
-    if len(argv) == 2 and not session.server.needs_password():
+    if len(argv) == 2 and session.server.access.users.default.has_no_password:
         raise ReplyError(
             b"ERR AUTH <password> called without any password configured for the default user. Are you sure your"
             b" configuration is correct?"
         )
-    user = argv[1] if len(argv) == 3 else b"default"
-    _authenticate(session, user, argv[-1])
+    _authenticate(session, argv[1] if len(argv) == 3 else DEFAULT, argv[-1], argv[0])
     return OK
 
 
@@ -97,7 +97,7 @@ def hello(session: Session, argv: list[bytes]) -> Reply:
             else:
                 raise ReplyError(b"ERR Syntax error in HELLO option '%b'" % args.next())
     if user is not None and password is not None:
-        _authenticate(session, user, password)
+        _authenticate(session, user, password, argv[0])
     elif not session.is_authenticated():
         raise ReplyError(
             b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH"
@@ -142,7 +142,6 @@ def _protocol(word: bytes) -> int:
     return version
 
 
-def _authenticate(session: Session, user: bytes, password: bytes) -> None:
-    if not session.server.is_password(user, password):
+def _authenticate(session: Session, user: bytes, password: bytes, command_word: bytes) -> None:
+    if not session.server.access.authenticate(session, user, password, command_word):
         raise WrongPassword
-    session.authenticate(user)

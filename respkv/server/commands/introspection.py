@@ -1,11 +1,11 @@
 """COMMAND: what the server says of its own commands, all of it derived from their declarations."""
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from respkv.commands.flags import LOADING, NO_MANDATORY_KEYS, SHOWN, STALE
 from respkv.commands.help import help_of
-from respkv.commands.spec import COMMANDS, CommandGroup, Spec, every_spec, find_spec
+from respkv.commands.key_use import keys_and_flags
+from respkv.commands.spec import CATEGORIES, COMMANDS, CommandGroup, Spec, every_spec, find_spec
 from respkv.engine import glob
 from respkv.errors import BadSyntax, ReplyError
 from respkv.reply import Members, Reply, Status
@@ -15,31 +15,6 @@ command = CommandGroup("server", __name__, session=True)
 
 _FLAGS = LOADING | STALE
 _ANY_ORDER = "nondeterministic_output_order"
-
-CATEGORIES = (
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-)
-"""The ACL categories, in the order in which COMMAND INFO lists them."""
 
 _ARGUMENT_FLAGS = (b"optional", b"multiple", b"multiple_token")
 
@@ -144,7 +119,7 @@ def command_getkeysandflags(session: Session, argv: list[bytes]) -> Reply:
     """The keys in a command with its arguments, and what the command does with each."""
     request = argv[2:]
     spec = _checked(request)
-    return _not_none(spec, [[key, _key_flags(flags)] for key, flags in keys_and_flags(spec, request)])
+    return _not_none(spec, [[request[at], _key_flags(flags)] for at, flags in keys_and_flags(spec, request)])
 
 
 @command("COMMAND HELP", _FLAGS, since="5.0.0", cost="O(1)", acl="+connection")
@@ -188,23 +163,6 @@ def docs_of(spec: Spec) -> dict[bytes, Reply]:
     if spec.subcommands:
         docs[b"subcommands"] = {one.name: docs_of(one) for one in spec.subcommands.values()}
     return docs
-
-
-def keys_and_flags(spec: Spec, request: list[bytes]) -> Iterable[tuple[bytes, str]]:
-    """The keys that `request` names, each with the flags of the key spec that finds it."""
-    decide = _FLAGS_BY_ARGUMENTS.get(spec.name)
-    for keys, flags in zip(spec.syntax.keys, spec.key_flags, strict=True):
-        for at in keys.positions(request):
-            yield request[at], decide(request) if decide is not None else flags
-
-
-def _set_flags(request: list[bytes]) -> str:
-    reads = any(word.upper() == b"GET" for word in request[3:])
-    return "RW ACCESS UPDATE" if reads else "OW UPDATE"
-
-
-_FLAGS_BY_ARGUMENTS: dict[bytes, Callable[[list[bytes]], str]] = {b"set": _set_flags}
-"""Commands whose arguments decide what they do with their key (VARIABLE_FLAGS)."""
 
 
 def _key_flags(flags: str) -> Members:

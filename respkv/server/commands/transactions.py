@@ -7,7 +7,17 @@ not stop the others. What all of them changed is one MULTI..EXEC in the log.
 Source of all behaviour: redis-server 7.0.15 and 8.2.
 """
 
-from respkv.commands.flags import ALLOW_BUSY, FAST, GATE_MULTI, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, UNQUEUED
+from respkv.commands.flags import (
+    ALLOW_BUSY,
+    FAST,
+    GATE_MULTI,
+    GATE_USER,
+    LOADING,
+    NOSCRIPT,
+    SKIP_SLOWLOG,
+    STALE,
+    UNQUEUED,
+)
 from respkv.commands.spec import CommandGroup, Spec
 from respkv.errors import ExecWithoutMulti, NestedMulti, ReplyError
 from respkv.reply import NO_REPLY, NULL_ARRAY, OK, Reply
@@ -80,7 +90,14 @@ def exec_(session: Session, argv: list[bytes]) -> Reply:
 def _run_queued(session: Session, spec: Spec, argv: list[bytes]) -> None:
     was_off = session.reply_mode == "off"
     length = len(session.out)
-    run(session, spec, argv)
+    try:
+        if session.gate & GATE_USER:  # the user may have changed since it was queued
+            session.server.access.check_queued(session, spec, argv)
+    except ReplyError as error:
+        spec.rejected_calls += 1
+        session.write_error(error)
+    else:
+        run(session, spec, argv)
     if was_off and session.reply_mode == "off":
         del session.out[length:]
 

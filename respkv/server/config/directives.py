@@ -236,6 +236,13 @@ class Security(Values):
         mutable=False,
         check=_check_acl_file,
     )
+    acllog_max_len = Directive(Integer(0, LONG_MAX), 128, "Entries that ACL LOG keeps.", since="6.0")
+    acl_pubsub_default = Directive(
+        OneOf("allchannels", "resetchannels"),
+        "resetchannels",
+        "Whether new users may use all channels or none.",
+        since="6.2",
+    )
     enable_protected_configs = Directive(
         OneOf("no", "yes", "local"),
         "no",

@@ -1,0 +1,146 @@
+"""Permissions as sessions meet them: at the gate, in MULTI and EXEC, and when users change."""
+
+import pytest
+from harness import Client, World
+
+from respkv.acl.users import User
+from respkv.commands.flags import GATE_USER
+from respkv.commands.spec import COMMANDS
+from respkv.errors import ReplyError
+from respkv.server.access import LUA, NoPermission
+
+
+def put_user(world: World, name: str, rules: str) -> User:
+    """Make or change a user, as ACL SETUSER does."""
+    access = world.server.access
+    user = access.users.put(access.users.staged(name.encode(), rules.encode().split()))
+    access.follow(user)
+    return user
+
+
+def client_of(world: World, rules: str) -> Client:
+    """A client of the user `u`, who has these rules."""
+    put_user(world, "u", f"on >p {rules}")
+    client = world.connect()
+    assert client.run("AUTH u p") == "OK"
+    return client
+
+
+def test_the_default_user_costs_nothing(world: World, client: Client) -> None:
+    assert not client.session.gate & GATE_USER
+    assert client.session.names is world.server.names
+
+
+def test_a_user_who_may_do_everything_costs_nothing(world: World) -> None:
+    client = client_of(world, "+@all ~* &*")
+    assert not client.session.gate & GATE_USER
+    assert client.session.names is world.server.names
+
+
+def test_commands_free_of_checks_are_known_by_name_and_the_others_are_not(world: World) -> None:
+    names = client_of(world, "+get +ping +config|get +set ~* resetchannels").session.names
+    assert names[b"GET"] is COMMANDS[b"get"]
+    assert b"DEL" not in names
+    assert b"CONFIG" not in names
+    assert b"GET" not in client_of(world, "+@all resetkeys ~a*").session.names
+
+
+def test_a_command_that_is_not_permitted_is_refused(world: World) -> None:
+    client = client_of(world, "+get ~*")
+    assert client.run("GET k") is None
+    assert client.error("SET k v") == "NOPERM User u has no permissions to run the 'set' command"
+    assert client.error("CONFIG GET save") == "NOPERM User u has no permissions to run the 'config|get' command"
+    assert world.server.stats.denied_commands == 2
+
+
+def test_a_spelling_that_is_remembered_permits_nothing(world: World) -> None:
+    assert world.connect().run("sEt k v") == "OK"
+    client = client_of(world, "+get ~*")
+    assert client.error("sEt k v").startswith("NOPERM")
+    assert client.run("gEt k") == b"v"
+
+
+def test_keys_need_a_pattern_for_what_is_done_with_them(world: World) -> None:
+    client = client_of(world, "+@all %R~r:* %W~w:* ~rw:*")
+    assert client.run("GET r:1") is None
+    assert client.error("GET w:1") == "NOPERM No permissions to access a key"
+    assert client.run("SET w:1 x") == "OK"
+    assert client.error("SET w:1 x GET").startswith("NOPERM")
+    assert client.run("SET rw:1 x GET") is None
+    assert client.run("COPY r:1 w:2") == 0
+    assert client.error("COPY w:2 r:1").startswith("NOPERM")
+    assert client.error("MSET w:1 a other b").startswith("NOPERM")
+    assert world.server.stats.denied_keys == 4
+
+
+def test_a_command_queued_in_multi_is_checked_then_and_at_exec(world: World) -> None:
+    client = client_of(world, "+@all ~a*")
+    client.run("MULTI")
+    assert client.error("SET b 1") == "NOPERM No permissions to access a key"
+    assert client.error("EXEC").startswith("EXECABORT")
+    client.run("MULTI")
+    client.run("SET a 1")
+    client.run("SET a2 2")
+    put_user(world, "u", "resetkeys ~a2")
+    refused, done = client.run("EXEC")
+    assert isinstance(refused, ReplyError)
+    assert refused.message.endswith(b"for the following reason: no permission to touch the specified keys")
+    assert done == "OK"
+
+
+def test_a_change_of_the_user_holds_for_the_next_command(world: World) -> None:
+    client = client_of(world, "+get ~*")
+    put_user(world, "u", "-get +set")
+    assert client.error("GET k").startswith("NOPERM")
+    assert client.run("SET k v") == "OK"
+    put_user(world, "u", "+@all &*")
+    assert not client.session.gate & GATE_USER
+
+
+def test_auth_in_a_pipeline_changes_what_may_follow(world: World) -> None:
+    put_user(world, "u", "on >p +get ~*")
+    client = world.connect()
+    assert client.raw(b"SET k v\r\nAUTH u p\r\nSET k w\r\nGET k\r\n").startswith(b"+OK\r\n+OK\r\n-NOPERM ")
+
+
+def test_sort_may_look_at_other_keys_only_if_all_may_be_read(world: World) -> None:
+    client = client_of(world, "+@all ~a*")
+    denied = "ERR {} option of SORT denied due to insufficient ACL permissions."
+    assert client.run("SORT a") == []
+    assert client.error("SORT a BY w*") == denied.format("BY")
+    assert client.error("SORT a LIMIT 0 1 GET w*") == denied.format("GET")
+    assert client.run("SORT a BY nosort") == []
+    assert client_of(world, "%R~* ~a*").run("SORT a BY w*") == []
+
+
+def test_scripts_ask_with_a_context_of_their_own(world: World) -> None:
+    client = client_of(world, "+get ~*")
+    with pytest.raises(NoPermission):
+        world.server.access.check(client.session, COMMANDS[b"set"], [b"SET", b"k", b"v"], LUA)
+    assert world.server.access.log.latest(1)[0].context == LUA
+
+
+def test_the_session_of_a_deleted_user_is_nobody_and_ends(world: World) -> None:
+    other = client_of(world, "+@all ~* &*")
+    own = world.connect()
+    own.run("AUTH u p")
+    user = world.server.access.users.remove(b"u")
+    assert user is not None
+    world.server.access.end_sessions(user, own.session)
+    assert other.session.killed
+    assert own.session.closing
+    assert not own.session.killed
+    assert not own.session.is_authenticated()
+
+
+def test_passwords_of_users(world: World) -> None:
+    put_user(world, "u", "on >p")
+    client = world.connect()
+    wrong = "WRONGPASS invalid username-password pair or user is disabled."
+    assert client.error("AUTH u q") == wrong
+    assert client.error("AUTH nobody p") == wrong
+    assert client.error("HELLO 3 AUTH u q") == wrong
+    assert world.server.stats.denied_auths == 3
+    put_user(world, "u", "off")
+    assert client.error("AUTH u p") == wrong
+    assert client.session.user.name == b"default"
