@@ -151,6 +151,25 @@ class AppendLog:
             self._synced_size = self._size
         return True
 
+    def begin_sync(self) -> int:
+        """The descriptor for a caller that syncs it itself, all up to `written_lsn`; -1 if there is nothing to sync.
+
+        Nobody may ask for anything but `append` until `end_sync`.
+        """
+        if self._syncer.is_pending or self._syncer.has_failed:
+            self._syncer.pause()
+            self.collect()
+        if self.state in (POISONED, CLOSED) or self.durable_lsn >= self.written_lsn:
+            return -1
+        return self._fd
+
+    def end_sync(self, lsn: int, error: OSError | None) -> None:
+        """The sync ended: all up to `lsn` is durable, or nothing more of this file can be."""
+        if error is not None:
+            self._poison(_reason(error))
+        else:
+            self.durable_lsn = max(self.durable_lsn, lsn)
+
     def request_sync(self) -> None:
         """Make all that is written durable in the background; `collect` tells when."""
         if self.durable_lsn < self.written_lsn and self.state in (OK, FAILED):
@@ -249,6 +268,12 @@ class AppendLog:
         self.files.close(self._fd)
         self.state = CLOSED
         return is_durable
+
+    def abandon(self) -> None:
+        """Close the file and do nothing more: in a forked child, which has no sync thread and no part in the log."""
+        if self.state is not CLOSED:
+            self.state = CLOSED
+            self.files.close(self._fd)
 
     @property
     def wakeup_fd(self) -> int:

@@ -18,7 +18,14 @@ _WINDOWS_LOCK_OFFSET = 1 << 30
 
 
 class DirectoryInUse(StartupError):
-    """Another process holds the data directory."""
+    """Another process holds the data directory; `holder` is what it wrote about itself, possibly nothing."""
+
+    def __init__(self, directory: str, holder: str) -> None:
+        super().__init__(
+            f"data directory {directory} is in use by another server"
+            f" ({holder or 'it did not write its name'}); stop it or choose another --dir"
+        )
+        self.holder = holder
 
 
 class DirectoryLock:
@@ -35,10 +42,7 @@ class DirectoryLock:
         except OSError as error:
             holder = os.read(self._fd, 1024).decode("utf-8", "replace").strip()
             os.close(self._fd)
-            raise DirectoryInUse(
-                f"data directory {directory} is in use by another server"
-                f" ({holder or 'it did not write its name'}); stop it or choose another --dir"
-            ) from error
+            raise DirectoryInUse(directory, holder) from error
         started = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(self._fd, 0)
         os.write(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {started}\n".encode())
@@ -48,8 +52,14 @@ class DirectoryLock:
         if self._fd < 0:
             return
         os.ftruncate(self._fd, 0)
-        os.close(self._fd)
-        self._fd = -1
+        _unlock(self._fd)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close this process's copy of the lock: a forked child's, whose parent goes on to hold the directory."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def _lock(fd: int) -> None:
@@ -65,3 +75,11 @@ def _lock(fd: int) -> None:
         import fcntl
 
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unlock(fd: int) -> None:
+    # By name, and not only by closing: a child that was forked meanwhile has a copy of the descriptor.
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_UN)

@@ -99,6 +99,13 @@ class Storage(Persistence):
         if self._lock is not None:
             self._lock.release()
 
+    def abandon(self) -> None:
+        """Have no part in the directory any longer: in a forked child, whose parent goes on."""
+        if self._lock is not None:
+            self._lock.abandon()
+        if self.log is not None:
+            self.log.abandon()
+
     def load(self) -> Generator[Progress, None, None]:
         """Load the data, a few milliseconds at a time. Raises StartupError."""
         engine = self.engine
@@ -179,6 +186,10 @@ class Storage(Persistence):
         if now_s < self._retry_at_s:
             return
         self._retry_at_s = now_s + RETRY_S
+        self.mend_log()
+
+    def mend_log(self) -> None:
+        """Try to write what could not be written, or a new base and increment where a sync failed."""
         if not self.durability.is_poisoned():
             self.durability.retry()
         elif self.log is not None:
@@ -344,6 +355,10 @@ class Storage(Persistence):
             log.close()
             raise
         return log
+
+    def rewrite_failure(self) -> str:
+        """Why the last compaction came to nothing; empty if it did not."""
+        return "" if self._compactor is None else self._compactor.failure
 
     def _rewrite_ended(self, compactor: Compactor) -> None:
         self.is_rewriting = False

@@ -1,0 +1,563 @@
+"""The engine of a store in this process: its latch, group commit among threads, and its housekeeping thread.
+
+    put ── latch ── run the command, its effect joins the batch ── the disk? ── unlatch
+                                                                     │
+                           nobody syncs: write the batch, sync it with the latch open, tell everybody
+                           somebody does: wait; the next sync takes all that came meanwhile
+
+Rule 1: one thread at a time is in the engine, the one that holds the latch. A call holds it for microseconds: not while
+  the disk works, and not while code of the program runs (`get_and_update`).
+Rule 2: what a call returns is durable as the policy says, what it read included: under `always` nobody acts on a value
+  that a crash can take back.
+Rule 3: at most one thread syncs the log, and whoever changes the log's files reserves it first (`_reserve`), so that
+  no file is closed or replaced under a sync.
+Rule 4: a process that was forked has no part in the store: every call raises StoreClosedError there, and its copies of
+  the descriptors are closed, so that the lock on the directory goes with its owner.
+"""
+
+import atexit
+import gc
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from respkv.commands.flags import GATE_MEMORY
+from respkv.commands.keys import del_
+from respkv.commands.strings import set_
+from respkv.embedded.errors import (
+    DiskError,
+    MemoryLimitError,
+    StoreClosedError,
+    StoreDamagedError,
+    StoreError,
+    StoreInUseError,
+    StoreUnreadableError,
+    WrongTypeError,
+)
+from respkv.engine.clock import unix_ms
+from respkv.engine.engine import Argv, Engine
+from respkv.engine.keyspace import Keyspace, string_bytes
+from respkv.errors import ReplyError, StartupError, WrongType
+from respkv.persistence.aof import AppendLog
+from respkv.persistence.damage import DamagedFile
+from respkv.persistence.files import FileSystem
+from respkv.persistence.lock import DirectoryInUse
+from respkv.server.config import Config
+from respkv.server.instance import Instance
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Keyspace, Argv], Any]
+
+TICK_S: Final = 0.1
+HURRY_S: Final = 0.005
+SWEEP_US: Final = 1000
+"""The housekeeper's rhythm; sooner while somebody waits for it or it has more to sweep, which takes so long at most."""
+
+_CLOSED: Final = "the store is closed"
+
+
+class NoFiles(FileSystem):
+    """The files of a store in memory: there are none, and none can be made."""
+
+    def _refuse(self, path: str) -> OSError:
+        return OSError(0, "the store is in memory only", path)
+
+    def open_append(self, path: str) -> int:
+        """Refused."""
+        raise self._refuse(path)
+
+    def open_new(self, path: str) -> int:
+        """Refused."""
+        raise self._refuse(path)
+
+    def open_read(self, path: str) -> int:
+        """Refused."""
+        raise self._refuse(path)
+
+    def make_directory(self, path: str) -> None:
+        """Refused."""
+        raise self._refuse(path)
+
+    def exists(self, path: str) -> bool:
+        """Nothing does."""
+        return False
+
+    def is_directory(self, path: str) -> bool:
+        """Nothing is."""
+        return False
+
+
+class Clients:
+    """Sessions in this process (`respkv.embedded.local`); a store without any has this one."""
+
+    def finish_turn(self) -> None:
+        """Let the sessions go on that became ready, and give out their replies."""
+
+    def release(self) -> None:
+        """Give out replies that waited for the disk."""
+
+    def close(self) -> None:
+        """End all sessions."""
+
+
+class Core:
+    """One open store, for any number of threads.
+
+    Args:
+        path: the data directory, made if it is missing; None for memory only.
+        directives: configuration, as `Config` takes it.
+        files: what files are read and written by; tests put in one that fails.
+
+    Raises: StoreInUseError, StoreDamagedError, StoreUnreadableError; ValueError for a directive that is not valid.
+    """
+
+    def __init__(self, path: str | None, directives: Mapping[str, str], files: FileSystem | None = None) -> None:
+        self.path = path
+        self.closed = False
+        # What calls raise once it is closed.
+        self._why_closed = _CLOSED
+        self._stops = False
+        self.latch = threading.Lock()
+        # A sync has ended, or a compaction, or a reservation.
+        self._changed = threading.Condition(self.latch)
+        self._house = threading.Condition(self.latch)
+        self._syncing = False
+        self._reserved = 0
+        self._hurried = 0
+        # Set by a caller that waits for the disk elsewhere (`respkv.embedded.async_store`): by `unsettled` it learns
+        # for which batch.
+        self.defers = False
+        self.unsettled = 0
+        overrides = dict(directives)
+        if path is None:
+            overrides["appendonly"] = "no"
+            files = NoFiles()
+            # Each empty database costs 70 KB.
+            overrides.setdefault("databases", "1")
+        else:
+            _make_directory(path)
+            overrides["dir"] = path
+        self.instance = Instance(Config(overrides), self, files)
+        self.engine: Engine = self.instance.engine
+        self.server = self.instance.server
+        self.durability = self.instance.durability
+        self.storage = self.instance.storage
+        self.db: Keyspace = self.engine.databases[0]
+        self.clients = Clients()
+        self.server.hurry = self._hurry
+        if path is not None:
+            self._open(path)
+        # The batches that were in the log when it was opened.
+        self.first_lsn = 0 if self.storage.log is None else self.storage.log.lsn
+        self._thread = threading.Thread(target=self._keep_house, name="respkv-housekeeping", daemon=True)
+        self._thread.start()
+        _open_cores.add(self)
+
+    def _open(self, path: str) -> None:
+        storage = self.storage
+        try:
+            storage.lock()
+        except DirectoryInUse as error:
+            raise StoreInUseError(path, error.holder) from None
+        except StartupError as error:
+            raise StoreUnreadableError(str(error)) from None
+        # What is loaded is no garbage, and each million of objects would be looked through again and again.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            for _ in storage.load():
+                pass
+            log = storage.open_log()
+            if log is not None:
+                self.attach(log)
+        except DamagedFile as error:
+            storage.unlock()
+            raise StoreDamagedError(str(error), error.path, error.offset, error.reason) from None
+        except (StartupError, OSError) as error:
+            storage.unlock()
+            raise StoreUnreadableError(str(error)) from None
+        except BaseException:
+            storage.unlock()
+            raise
+        finally:
+            if collects:
+                gc.enable()
+
+    # Calls
+
+    def get(self, key: bytes) -> bytes | None:
+        """The string at `key`, or None. Raises WrongTypeError."""
+        self.latch.acquire()
+        try:
+            if self.closed:
+                raise StoreClosedError(self._why_closed)
+            engine = self.engine
+            engine.now_ms = unix_ms()
+            engine.waits_for = 0
+            value = self.db.find(key)
+            if engine.waits_for > engine.durable:
+                self._settle(engine.waits_for)
+            if value is None or type(value) is bytes:
+                return value
+            return string_bytes(value)
+        except WrongType:
+            raise _wrong_type(key) from None
+        finally:
+            self.latch.release()
+
+    def put(self, key: bytes, value: bytes, ttl_ms: int = 0) -> None:
+        """Give `key` a value, and a time to live unless that is 0. Raises DiskError, MemoryLimitError."""
+        self.latch.acquire()
+        try:
+            self._begin_write(True)
+            argv = [b"SET", key, value]
+            if ttl_ms:
+                argv += [b"PXAT", b"%d" % (self.engine.now_ms + ttl_ms)]
+            set_(self.db, argv)
+            self.engine.commit(self.db, argv)
+            self._end()
+        finally:
+            self.latch.release()
+
+    def delete(self, key: bytes) -> bytes | None:
+        """Delete `key`, of whatever type; the string that it held, or None if there was none. Raises WrongTypeError."""
+        self.latch.acquire()
+        try:
+            self._begin_write(False)
+            value = self.db.find(key)
+            if value is not None:
+                value = string_bytes(value)
+                argv = [b"DEL", key]
+                del_(self.db, argv)
+                self.engine.commit(self.db, argv)
+            self._end()
+            return value  # type: ignore[no-any-return]
+        except WrongType:
+            raise _wrong_type(key) from None
+        finally:
+            self.latch.release()
+
+    def run(self, work: Callable[["Core"], Any], writes: bool, grows: bool = False) -> Any:
+        """What `work`, which runs commands by `apply`, returns: with the latch held, and then the disk waited for.
+
+        Args:
+            work: what to do.
+            writes: whether it may change anything; its effects are one transaction then.
+            grows: whether it may take memory, and is refused at `maxmemory`.
+        """
+        self.latch.acquire()
+        try:
+            if writes:
+                self._begin_write(grows)
+            else:
+                self._begin()
+            since = len(self.engine.effects)
+            try:
+                return work(self)
+            finally:
+                if writes:
+                    self.engine.frame(since)
+                self._end()
+        except WrongType:
+            raise WrongTypeError("the key holds another type than a string") from None
+        except ReplyError as error:
+            raise StoreError(error.message.decode(errors="replace")) from None
+        finally:
+            self.latch.release()
+
+    def run_anyhow(self, work: Callable[[], object]) -> None:
+        """Call `work` with the latch held, even if the store was closed meanwhile."""
+        self.latch.acquire()
+        try:
+            work()
+        finally:
+            self.latch.release()
+
+    def apply(self, handler: Handler, argv: Argv) -> Any:
+        """Run one command of `work`. The reply may be a value of the keyspace: copy what can change."""
+        engine = self.engine
+        try:
+            reply = handler(self.db, argv)
+        except BaseException:
+            self.server.forget_command()
+            raise
+        if engine.dirty:
+            engine.commit(self.db, argv)
+        return reply
+
+    def wait_until_durable(self, lsn: int) -> None:
+        """Return when batch `lsn` is on disk. Raises DiskError."""
+        self.latch.acquire()
+        try:
+            self._settle(lsn)
+        finally:
+            self.latch.release()
+
+    def _begin(self) -> None:
+        if self.closed:
+            raise StoreClosedError(self._why_closed)
+        engine = self.engine
+        engine.now_ms = unix_ms()
+        engine.waits_for = 0
+
+    def _begin_write(self, grows: bool) -> None:
+        self._begin()
+        if self.durability.failed:
+            raise self._disk_error()
+        if grows and self.server.gate & GATE_MEMORY and not self.server.make_room():
+            raise MemoryLimitError("the store is at maxmemory, and nothing can be evicted")
+
+    def _end(self) -> None:
+        """The latch is held: see to sessions and to the disk."""
+        engine = self.engine
+        if self.server.ready:
+            self.clients.finish_turn()
+        if engine.waits_for > engine.durable:
+            self._settle(engine.waits_for)
+
+    # The disk; the latch is held
+
+    def _settle(self, lsn: int) -> None:
+        """Return when batch `lsn` is as durable as the policy asks for."""
+        engine = self.engine
+        durability = self.durability
+        log = durability.log
+        if log is None:
+            return
+        if not durability.holds:
+            if engine.effects:
+                durability.write()
+            if durability.failed:
+                raise self._disk_error()
+            return
+        if self.defers:
+            self.unsettled = max(self.unsettled, lsn)
+            return
+        while engine.durable < lsn:
+            if self._syncing or self._reserved:
+                self._changed.wait()
+                continue
+            if durability.failed:
+                raise self._disk_error()
+            if engine.effects:
+                durability.write()
+            self._sync(log)
+
+    def _sync(self, log: AppendLog) -> None:
+        """Sync what is written, with the latch open meanwhile."""
+        fd = log.begin_sync()
+        if fd >= 0:
+            lsn = log.written_lsn
+            self._syncing = True
+            error: OSError | None = None
+            self.latch.release()
+            try:
+                log.files.sync(fd)
+            except OSError as problem:
+                error = problem
+            except BaseException:  # an interrupt: nobody knows how far it came
+                lsn = 0
+                raise
+            finally:
+                self.latch.acquire()
+                self._syncing = False
+                log.end_sync(lsn, error)
+                self._changed.notify_all()
+        self.durability.take_over_state()
+        if self.durability.failed or fd >= 0:
+            self.clients.release()
+
+    def _reserve(self) -> None:
+        """Nobody syncs from now on, until `_unreserve`."""
+        self._reserved += 1
+        while self._syncing:
+            self._changed.wait()
+
+    def _unreserve(self) -> None:
+        self._reserved -= 1
+        self._changed.notify_all()
+
+    def _disk_error(self) -> DiskError:
+        reason = self.server.persistence.write_error
+        return DiskError(f"the log cannot be written: {reason or 'the disk failed'}")
+
+    # Housekeeping
+
+    def _hurry(self) -> None:
+        self._house.notify()
+
+    def _keep_house(self) -> None:
+        self.latch.acquire()
+        try:
+            while not self.closed:
+                try:
+                    pause_s = self._beat()
+                except Exception:
+                    logger.exception("the housekeeping of a store failed; it is tried again")
+                    pause_s = TICK_S
+                if self._stops:
+                    self._close("the store was shut down")
+                    return
+                self._house.wait(pause_s)
+        finally:
+            self.latch.release()
+
+    def _beat(self) -> float:
+        """Do what is due; how long until the next time, in seconds."""
+        engine = self.engine
+        server = self.server
+        engine.now_ms = unix_ms()
+        self._reserve()
+        try:
+            if self.closed:  # meanwhile
+                return 0
+            self.durability.collect()
+            self.instance.tick()
+            has_more = self.instance.sweep(SWEEP_US)
+            if engine.filled or server.ready:
+                self.clients.finish_turn()
+            if engine.effects:
+                self.durability.write()
+        finally:
+            self._unreserve()
+        self.clients.release()
+        now_ms = unix_ms()
+        pause_ms = int((HURRY_S if has_more or self._hurried else TICK_S) * 1000)
+        due_ms = server.next_due_ms() or now_ms + pause_ms
+        server.next_tick_ms = max(now_ms + 1, min(now_ms + pause_ms, due_ms))
+        return (server.next_tick_ms - now_ms) / 1000
+
+    def compact(self) -> None:
+        """Replace the log by its shortest form, in a process of its own; return when that is done. Raises DiskError."""
+        self.latch.acquire()
+        try:
+            self._begin()
+            if self.path is None:
+                return
+            storage = self.storage
+            self._hurried += 1
+            try:
+                # One that runs began with what there was then.
+                self._wait_for_rewrite()
+                rewrites = storage.rewrites
+                while not storage.start_rewrite():
+                    self._wait_for_rewrite()
+                self._house.notify()
+                self._wait_for_rewrite()
+                if storage.rewrites == rewrites or not storage.last_rewrite_ok:
+                    raise DiskError(f"the compaction failed: {storage.rewrite_failure()}")
+            finally:
+                self._hurried -= 1
+        finally:
+            self.latch.release()
+
+    def _wait_for_rewrite(self) -> None:
+        while self.storage.is_rewriting:
+            self._changed.wait()
+            if self.closed:
+                raise StoreClosedError(self._why_closed)
+
+    # Owner
+
+    def attach(self, log: AppendLog) -> None:
+        """As Owner."""
+        self.durability.attach(log)
+
+    def detach(self, log: AppendLog) -> None:
+        """As Owner."""
+        self.durability.detach()
+        self.clients.release()
+
+    def release(self) -> None:
+        """As Owner."""
+        self._changed.notify_all()
+
+    def stop(self) -> None:
+        """As Owner: a client in this process said SHUTDOWN."""
+        self._stops = True
+        self._house.notify()
+
+    # The end
+
+    def close(self) -> None:
+        """Make everything durable and give the directory back. A second time does nothing. Raises DiskError."""
+        self.latch.acquire()
+        try:
+            is_safe = self._close(_CLOSED)
+        finally:
+            self.latch.release()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        if not is_safe:
+            raise DiskError("the store is closed, but its last changes may not be on disk")
+
+    def _close(self, why: str) -> bool:
+        if self.closed:
+            return True
+        self.closed = True
+        self._why_closed = why
+        self._reserve()
+        try:
+            is_safe = True
+            if self.engine.effects:
+                self.durability.write()
+            self.clients.close()
+            if self.path is not None:
+                if self.durability.failed:
+                    self.storage.mend_log()
+                self.durability.sync_now()
+                is_safe = self.storage.close()
+                self.storage.unlock()
+        finally:
+            self._unreserve()
+            self._house.notify_all()
+            _open_cores.discard(self)
+        return is_safe
+
+    def abandon(self) -> None:
+        """After a fork, in the child: have no part in the store, and keep none of its files."""
+        self.latch = threading.Lock()
+        self._changed = threading.Condition(self.latch)
+        self._house = threading.Condition(self.latch)
+        self.closed = True
+        self._why_closed = "the store belongs to the process that this one was forked from; open it after the fork"
+        if self.path is not None:
+            self.storage.abandon()
+
+
+def _wrong_type(key: bytes) -> WrongTypeError:
+    return WrongTypeError(f"the key {key[:100]!r} holds another type than a string")
+
+
+def _make_directory(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StoreUnreadableError(f"cannot make the data directory {path}: {error.strerror}") from None
+
+
+_open_cores: "weakref.WeakSet[Core]" = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """At the end of the program: what everysec or the kernel would have written later is safe then, too."""
+    for core in list(_open_cores):
+        try:
+            core.close()
+        except StoreError as error:
+            logger.error("%s: %s", core.path, error)
+
+
+def _abandon_all() -> None:
+    for core in list(_open_cores):
+        core.abandon()
+    _open_cores.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
