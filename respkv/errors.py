@@ -190,6 +190,69 @@ class CannotRewrite(ReplyError):
         super().__init__(b"ERR Rewriting config file: %b" % reason.encode())
 
 
+class Deadlock(ReplyError):
+    """Transactions wait for each other in a circle; this one is the youngest, and was rolled back."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(b"DEADLOCK transaction %d was rolled back: it and others waited for each other" % number)
+
+
+class LockTimeout(ReplyError):
+    """A command waited for locks longer than `lock-timeout`; it was not run."""
+
+    def __init__(self) -> None:
+        super().__init__(b"LOCKTIMEOUT a transaction holds a lock on a key of the command, which was not run")
+
+
+class TransactionEnded(ReplyError):
+    """The transaction has ended already, in the way that `reason` says."""
+
+    def __init__(self, number: int, reason: bytes) -> None:
+        super().__init__(b"ABORTED transaction %d has ended: %b" % (number, reason))
+
+
+class TransactionBusy(ReplyError):
+    """Another command of the transaction waits for locks."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(b"ERR transaction %d waits for locks with another command" % number)
+
+
+class TransactionTooLarge(ReplyError):
+    """What a transaction keeps until its commit is more than `transaction-max-memory`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(b"OOM transaction %d takes more than transaction-max-memory" % number)
+
+
+class TooManyLocks(ReplyError):
+    """A transaction would hold locks on more keys than `transaction-max-keys`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(b"ERR transaction %d would lock more keys than transaction-max-keys" % number)
+
+
+class TooManySavepoints(ReplyError):
+    """A transaction would have more savepoints than `transaction-max-savepoints`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(b"ERR transaction %d has transaction-max-savepoints already" % number)
+
+
+class TooManyTransactions(ReplyError):
+    """As many transactions are open as `transaction-max-open` allows."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR transaction-max-open transactions are open already")
+
+
+class NoSuchSavepoint(ReplyError):
+    """The transaction has no savepoint of that name."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(b"ERR no such savepoint: '%b'" % name[:128])
+
+
 class InternalError(ReplyError):
     """A fault of ours; the log has the details, and the client is disconnected."""
 

@@ -10,7 +10,6 @@ from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
-from respkv.engine.scan import scan_keys
 from respkv.engine.shards import SHARD_COUNT, copy_of, type_name_of
 from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, ReplyError
 from respkv.reply import OK, Reply, Status
@@ -223,16 +222,7 @@ def keys(db: Keyspace, argv: list[bytes]) -> Reply:
     """The names of all keys that match a glob pattern."""
     db.engine.wait_for_all()
     matches = None if argv[1] == b"*" else glob.compile(argv[1])
-    now_ms = db.engine.now_ms
-    found: list[Reply] = []
-    for shard in db.shards:
-        names = shard.values if matches is None else filter(matches, shard.values)
-        if shard.expires:
-            expires = shard.expires
-            found.extend([name for name in names if expires.get(name, now_ms) >= now_ms])
-        else:
-            found.extend(names)
-    return found
+    return [*db.names(matches)]
 
 
 @command(
@@ -247,7 +237,7 @@ def scan(db: Keyspace, argv: list[bytes]) -> Reply:
     cursor = parse_cursor(argv[1])
     options = ScanOptions(argv, 2, of_keys=True)
     db.engine.wait_for_all()
-    cursor, names = scan_keys(db, cursor, options.count)
+    cursor, names = db.scan(cursor, options.count)
     names = options.matching(names)
     type_name = options.type_name
     # To ask all shards whether anything expires costs as much as to ask for some hundred keys.
@@ -258,5 +248,5 @@ def scan(db: Keyspace, argv: list[bytes]) -> Reply:
 
 def _is_of_type(db: Keyspace, key: bytes, type_name: bytes) -> bool:
     """Whether `key` has not expired (else it is deleted), and holds a value of that type, if one is asked for."""
-    value = db.peek(key)
+    value = db.glance(key)
     return value is not None and (not type_name or type_name_of(value) == type_name)

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
+from respkv.engine.locks import LockTable, Owner
 from respkv.engine.shards import Shard, Value
 from respkv.values.limits import Limits
 
 if TYPE_CHECKING:
     from respkv.engine.keyspace import Keyspace
-    from respkv.engine.locks import LockTable
 
 Argv: TypeAlias = list[bytes]
 
@@ -82,7 +82,9 @@ class Engine:
 
     def __init__(self) -> None:
         self.databases: list[Keyspace] = []
-        self.locks: LockTable | None = None
+        self.locks = LockTable()
+        # What transactions keep beside the databases: their copies, and what they will log.
+        self.reserved_bytes = 0
         self.now_ms = 0
         # The longest string that a command may make (proto-max-bulk-len).
         self.bulk_max_bytes = 512 * 1024 * 1024
@@ -112,6 +114,8 @@ class Engine:
         self.filled: list[tuple[Keyspace, bytes]] = []
         self.waiters = Waiters()
         self.serves_later = False
+        # Whose locks do not count while they are served, since it is about to give them back.
+        self.committing: Owner | None = None
         # Who is told of keyspace events while NOTIFIED is set: database number, class and name of the event, key.
         self.notifier: Callable[[int, int, bytes, bytes], None] | None = None
         # False while DEBUG SET-ACTIVE-EXPIRE 0 keeps the sweeper from expiring keys.

@@ -204,7 +204,7 @@ class Evictor:
         """Whether the key is still there, in that database, and was not used since it was drawn."""
         shard = candidate.shard
         key = candidate.key
-        if candidate.db.shard_of(key) is not shard:
+        if candidate.db.shard_of(key) is not shard or key in candidate.db.lent:
             return False
         if key not in (shard.expires if policy.only_expiring else shard.values):
             return False
@@ -247,6 +247,8 @@ class Evictor:
                 keys[at] = keys[-1]
                 keys.pop()
                 # The copy may name keys that are gone; a fresh one names none.
+                if key in db.lent:
+                    break
                 if key in source:
                     return Candidate(self._rank(policy, shard, key), db, shard, key)
         return None

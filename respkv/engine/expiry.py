@@ -149,6 +149,9 @@ class Sweeper:
         """Take the expired elements out of the shard's collections; whether that was done in time."""
         now_ms = self.engine.now_ms
         while (key := shard.take_plan(now_ms)) is not None:
+            if key in db.lent:
+                # It is planned again when the transactions that have it end.
+                continue
             value: Collection = shard.values[key]
             # What is not done then is planned again, for a time that has passed.
             db.expire_members(key, value, KEYS_A_CHECK)
@@ -192,7 +195,7 @@ class Sweeper:
                 for _ in range(min(KEYS_A_CHECK, len(due))):
                     key = due.pop()
                     # It may have changed since it was found.
-                    if expires.get(key, now_ms) < now_ms:
+                    if expires.get(key, now_ms) < now_ms and key not in db.lent:
                         db.expire_now(shard, key)
                 if steady_ns() >= deadline_ns:
                     return False

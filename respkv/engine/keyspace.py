@@ -8,12 +8,13 @@ Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` a
 Rule 3: `load` is for recovery alone: no effects, no counting.
 """
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
 from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
-from respkv.engine.scan import Order
+from respkv.engine.scan import Order, scan_keys
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
 from respkv.values.collection import Collection
@@ -28,6 +29,10 @@ class Watcher:
 
 DISMANTLED_BYTES: Final = 64 * 1024
 """A collection from this size on is not freed in one piece, which would keep everyone waiting."""
+
+
+RANDOM_KEY_TRIES: Final = 100
+"""How many expired keys RANDOMKEY meets, while some are lent to transactions, before it finds nothing."""
 
 
 def payload_of(value: Value) -> int:
@@ -53,10 +58,10 @@ def string_bytes(value: Value) -> bytes:
 class Keyspace:
     """One logical database, number `index`."""
 
-    def __init__(self, engine: Engine, index: int) -> None:
+    def __init__(self, engine: Engine, index: int, shards: list[Shard] | None = None) -> None:
         self.engine = engine
         self.index = index
-        self.shards: list[Shard] = [Shard() for _ in range(SHARD_COUNT)]
+        self.shards: list[Shard] = [Shard() for _ in range(SHARD_COUNT)] if shards is None else shards
         # Bytes of keys and values, without the interpreter's own cost, which `respkv.engine.memory` adds.
         self.payload_bytes = 0
         self.alert = engine.alert
@@ -68,6 +73,10 @@ class Keyspace:
         # batch that changed all keys at once (FLUSHDB, SWAPDB).
         self.unsynced: dict[bytes, int] = {}
         self.exchanged_batch = 0
+        # Keys that somebody has a lock on, or waits for: live, from the lock table. And how many open transactions have
+        # looked at or changed a key under their locks: such a key neither expires nor is evicted until they end.
+        self.locked = engine.locks.keys_of(index)
+        self.lent: dict[bytes, int] = {}
         # Of shards that a SCAN is in the middle of.
         self.scan_orders: dict[int, Order] = {}
         self.set_alert(0, True)
@@ -81,7 +90,7 @@ class Keyspace:
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
         if self.attentive:
-            self._attend(shard, key, value is not None)
+            self.attend(shard, key, value is not None)
         if value is None:
             self.engine.misses += 1
             if self.alert & NOTIFIED:
@@ -133,9 +142,14 @@ class Keyspace:
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
         if self.attentive:
-            self._attend(shard, key, value is not None)
+            self.attend(shard, key, value is not None)
         if value is not None and self.alert & SNAPSHOT:
-            self.engine.preserver.preserve_value(shard, key, value)
+            value = self.before_edit(shard, key, value)
+        return value
+
+    def before_edit(self, shard: Shard, key: bytes, value: Value) -> Any:
+        """What is to be changed in place of `value`, which is that of `key`, while others may need it as it is."""
+        self.engine.preserver.preserve_value(shard, key, value)
         return value
 
     def expiry_of(self, key: bytes) -> int:
@@ -354,7 +368,64 @@ class Keyspace:
             self.engine.filled.extend((db, key) for key in db.awaited)
         self.engine.dirty += 1
 
+    def install(self, key: bytes, value: Value | None, at_ms: int) -> None:
+        """Let `key` hold what a transaction that commits has left there: `value`, or nothing, until `at_ms` (-1: ever).
+
+        Its events are the transaction's own, and so is what the log gets.
+        """
+        shard = self.shards[hash(key) & SHARD_MASK]
+        values = shard.values
+        alert = self.alert
+        if alert:
+            self.alert = alert & ~NOTIFIED
+            if value is not None or key in values:
+                self._note(shard, key)
+            self.alert = alert
+        if key in values:
+            self._let_go(self._drop(shard, key))
+        if value is not None:
+            self.payload_bytes += len(key) + payload_of(value)
+            values[key] = value
+            if isinstance(value, Collection):
+                self._plan_members(shard, key, value)
+            if at_ms >= 0:
+                shard.expires[key] = at_ms
+                if at_ms < shard.sweep_at_ms:
+                    shard.note_early(at_ms)
+        self.engine.dirty += 1
+
+    def replan(self, key: bytes) -> None:
+        """The sweeper may have passed `key` over while it was lent: let it come again."""
+        shard = self.shards[hash(key) & SHARD_MASK]
+        at_ms = shard.expires.get(key)
+        if at_ms is not None and at_ms < self.engine.now_ms:
+            shard.sweep_at_ms = 0
+        value = shard.values.get(key)
+        if isinstance(value, Collection) and value.next_expiry_ms() < value.planned_expiry_ms():
+            self._plan_members(shard, key, value)
+
     # The whole database
+
+    def names(self, matches: Callable[[bytes], object] | None) -> list[bytes]:
+        """The names of all keys, or of those that match, without expired ones. O(n)."""
+        now_ms = self.engine.now_ms
+        found: list[bytes] = []
+        for shard in self.shards:
+            names = shard.values if matches is None else filter(matches, shard.values)
+            if shard.expires:
+                expires = shard.expires
+                found.extend([name for name in names if expires.get(name, now_ms) >= now_ms])
+            else:
+                found.extend(names)
+        return found
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """As `respkv.engine.scan.scan_keys`, which says what a cursor is."""
+        return scan_keys(self, cursor, count)
+
+    def glance(self, key: bytes) -> Any:
+        """As `peek`, at a key that nobody asked for by its name."""
+        return self.peek(key)
 
     def size(self) -> int:
         """How many keys there are, expired ones included that nobody met yet. O(shards)."""
@@ -375,7 +446,12 @@ class Keyspace:
 
         O(shards + n / shards), n = keys.
         """
+        tries = 0
         while size := self.size():
+            tries += 1
+            if tries > RANDOM_KEY_TRIES and self.lent:
+                # All that it meets may have ended, and be left alone while transactions have them.
+                return None
             position = self.engine.random.randrange(size)
             for shard in self.shards:
                 if position < len(shard.values):
@@ -515,7 +591,8 @@ class Keyspace:
         # The last millisecond counts as life, as in the reference.
         if at_ms is None or at_ms >= self.engine.now_ms:
             return False
-        self.expire_now(shard, key)
+        if not self.lent or key not in self.lent:
+            self.expire_now(shard, key)
         return True
 
     def _drop(self, shard: Shard, key: bytes) -> Value:
@@ -588,7 +665,8 @@ class Keyspace:
         for watcher in self.watched.get(key, ()):
             watcher.touched = True
 
-    def _attend(self, shard: Shard, key: bytes, found: bool) -> None:
+    def attend(self, shard: Shard, key: bytes, found: bool) -> None:
+        """`key` is read while `attentive`: let the reply wait for its last write, and count a use of what is found."""
         self._wait_for(key)
         if found and self.alert & ACCESS:
             self.engine.access.touch(shard, key)

@@ -1,7 +1,10 @@
 """Who holds which keys, and who waits for whom: the lock table of interactive transactions.
 
-A lock is shared or exclusive, on one key of one database, and held by an *owner*: a transaction, or a command that had
-to wait. It is empty in ordinary life: a command is atomic by itself, and needs locks only where others have some.
+A lock is shared or exclusive, on one key of one database or on a whole database, and held by an *owner*: a
+transaction, or a command that had to wait. The table is empty in ordinary life: a command is atomic by itself, and
+needs locks only where others have some.
+
+Whoever locks a key locks its database too, shared: so a lock of the whole database, exclusive, means all its keys.
 
 Rule 1: nothing here waits. `acquire` answers at once: granted, or queued. Who is queued learns by `when_free`.
 Rule 2: a request for several keys gets all or none, so that who holds nothing keeps nobody from going on.
@@ -19,8 +22,20 @@ Control and Recovery in Database Systems (1987), chapter 3.
 
 from collections.abc import Callable
 
-Lockable = tuple[int, bytes]
-"""A database number and a key."""
+Lockable = tuple[int, bytes | None]
+"""A database number and a key; with None the whole database."""
+
+Wants = dict[Lockable, bool]
+"""What a request is for, and which of it exclusively."""
+
+
+def with_databases(wants: Wants) -> Wants:
+    """`wants` with the databases of its keys, shared, in front. O(keys)."""
+    whole: Wants = {}
+    for index, _ in wants:
+        whole[index, None] = False
+    whole.update(wants)
+    return whole
 
 
 class Owner:
@@ -34,18 +49,17 @@ class Owner:
 
 
 class Request:
-    """The wish of `owner` for all of `items`; `is_granted` once it has them."""
+    """The wish of `owner` for all of `wants`; `is_granted` once it has them."""
 
-    def __init__(self, owner: Owner, items: list[Lockable], exclusive: bool, when_free: Callable[[], None]) -> None:
+    def __init__(self, owner: Owner, wants: Wants, when_free: Callable[[], None]) -> None:
         self.owner = owner
-        self.items = items
-        self.exclusive = exclusive
+        self.wants = wants
         self.when_free = when_free
         self.is_granted = False
 
 
 class Entry:
-    """One key: who holds it, and whether exclusively; who waits, in order."""
+    """One key or database: who holds it, and whether exclusively; who waits, in order."""
 
     def __init__(self) -> None:
         self.holders: dict[Owner, bool] = {}
@@ -56,53 +70,83 @@ class LockTable:
     """All locks of an engine. Falsy while nobody holds any."""
 
     def __init__(self) -> None:
-        self._entries: dict[Lockable, Entry] = {}
+        # By database, so that a look for one key of a database needs no more than the key.
+        self._tables: dict[int, dict[bytes | None, Entry]] = {}
+        self._count = 0
         self._last_number = 0
+        # How many hold, or wait for, a whole database exclusively.
+        self.exclusive_databases = 0
 
     def __bool__(self) -> bool:
-        return bool(self._entries)
+        return self._count > 0
+
+    def keys_of(self, index: int) -> dict[bytes | None, Entry]:
+        """The entries of database `index`, always the same dict: to look whether a key has one."""
+        return self._tables.setdefault(index, {})
 
     def new_owner(self) -> Owner:
         """A new, hence the youngest, owner."""
         self._last_number += 1
         return Owner(self._last_number)
 
-    def would_block(self, items: list[Lockable], exclusive: bool, owner: Owner | None = None) -> bool:
+    def would_block(self, wants: Wants, owner: Owner | None = None) -> bool:
         """Whether a request would have to wait; `owner`'s own locks do not count. O(keys + holders and waiters)."""
-        for item in items:
-            entry = self._entries.get(item)
+        for item, exclusive in wants.items():
+            entry = self._entry(item)
             if entry is None or (owner is not None and _has(owner, item, exclusive)):
                 continue
-            for holder, holds_exclusively in entry.holders.items():
-                if holder is not owner and (exclusive or holds_exclusively):
-                    return True
+            if _is_held_against(entry, exclusive, owner):
+                return True
             for request in entry.queue:
-                if request.owner is not owner and (exclusive or request.exclusive):
+                if request.owner is not owner and (exclusive or request.wants[item]):
                     return True
         return False
 
-    def acquire(self, owner: Owner, items: list[Lockable], exclusive: bool, when_free: Callable[[], None]) -> Request:
-        """Let `owner` have all of `items`, at once if possible; else `when_free` is called as soon as it has them.
+    def is_held_against(self, wants: Wants, owner: Owner | None = None) -> bool:
+        """Whether somebody else holds what conflicts with `wants`, whoever waits. O(keys + holders)."""
+        for item, exclusive in wants.items():
+            entry = self._entry(item)
+            if entry is not None and _is_held_against(entry, exclusive, owner):
+                return True
+        return False
+
+    def acquire(self, owner: Owner, wants: Wants, when_free: Callable[[], None]) -> Request:
+        """Let `owner` have all of `wants`, at once if possible; else `when_free` is called as soon as it has them.
 
         The caller asks `victim_of(owner)` if it was not granted. O(keys) where nobody else wants them, else O(waiting
         requests * their keys). Raises ValueError if another request of `owner` waits.
         """
         if owner.waiting is not None:
             raise ValueError("an owner waits with one request at a time")
-        # A key that is named twice, or held well enough, needs nothing.
-        wanted = [item for item in dict.fromkeys(items) if not _has(owner, item, exclusive)]
-        request = Request(owner, wanted, exclusive, when_free)
-        dependents = self._dependents_of(owner) if owner.held else set()
+        # What is held well enough needs nothing.
+        wanted = {item: exclusive for item, exclusive in wants.items() if not _has(owner, item, exclusive)}
+        request = Request(owner, wanted, when_free)
         owner.waiting = request
-        for item in wanted:
-            entry = self._entries.get(item)
+        # Who waits for this owner is overtaken; they are only looked for where anybody waits at all.
+        dependents: set[Owner] | None = None
+        for item, exclusive in wanted.items():
+            entry = self._entry(item)
             if entry is None:
-                entry = self._entries[item] = Entry()
-            entry.queue.insert(_place_of(entry, request, dependents), request)
+                entry = self._tables.setdefault(item[0], {})[item[1]] = Entry()
+                self._count += 1
+            if exclusive and item[1] is None:
+                self.exclusive_databases += 1
+            if entry.queue:
+                if dependents is None:
+                    dependents = self._dependents_of(owner) if owner.held else set()
+                entry.queue.insert(_place_of(entry, request, dependents), request)
+            else:
+                entry.queue.append(request)
         if self._blockers_of(request):
             return request
         self._grant(request)
         return request
+
+    def withdraw(self, owner: Owner) -> None:
+        """Forget what `owner` waits for; what it holds it keeps. O(requests waiting for those keys * their keys)."""
+        request = owner.waiting
+        if request is not None:
+            self._grant_waiting(self._dequeue(request))
 
     def release_all(self, owner: Owner) -> None:
         """Give back all that `owner` holds, and forget what it waits for. Whoever can go on now is told.
@@ -110,15 +154,14 @@ class LockTable:
         O(keys held + requests waiting for them * their keys).
         """
         freed = list(owner.held)
-        for item in freed:
-            del self._entries[item].holders[owner]
+        for item, exclusive in owner.held.items():
+            del self._tables[item[0]][item[1]].holders[owner]
+            if exclusive and item[1] is None:
+                self.exclusive_databases -= 1
         owner.held = {}
         request = owner.waiting
         if request is not None:
-            owner.waiting = None
-            for item in request.items:
-                self._entries[item].queue.remove(request)
-            freed += request.items
+            freed += self._dequeue(request)
         self._grant_waiting(freed)
 
     def victim_of(self, owner: Owner) -> Owner | None:
@@ -136,18 +179,38 @@ class LockTable:
 
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken: holders that conflict, or a request that need not wait."""
-        for item, entry in self._entries.items():
-            assert entry.holders or entry.queue, "an entry that nobody needs"
-            assert len(entry.holders) == 1 or not any(entry.holders.values()), "an exclusive lock that is shared"
-            for holder, exclusive in entry.holders.items():
-                assert holder.held[item] == exclusive
-            for request in entry.queue:
-                assert item in request.items
-                assert request.owner.waiting is request
-                assert not request.is_granted
-                assert self._blockers_of(request), "a request waits for nobody"
+        count = 0
+        for index, table in self._tables.items():
+            count += len(table)
+            for key, entry in table.items():
+                item = (index, key)
+                assert entry.holders or entry.queue, "an entry that nobody needs"
+                assert len(entry.holders) == 1 or not any(entry.holders.values()), "an exclusive lock that is shared"
+                for holder, exclusive in entry.holders.items():
+                    assert holder.held[item] == exclusive
+                for request in entry.queue:
+                    assert item in request.wants
+                    assert request.owner.waiting is request
+                    assert not request.is_granted
+                    assert self._blockers_of(request), "a request waits for nobody"
+        assert count == self._count
+        if not count:
+            assert self.exclusive_databases == 0
 
     # Within
+
+    def _entry(self, item: Lockable) -> Entry | None:
+        table = self._tables.get(item[0])
+        return None if table is None else table.get(item[1])
+
+    def _dequeue(self, request: Request) -> list[Lockable]:
+        """Take `request` out of the queues; which those are."""
+        request.owner.waiting = None
+        for item, exclusive in request.wants.items():
+            self._tables[item[0]][item[1]].queue.remove(request)
+            if exclusive and item[1] is None:
+                self.exclusive_databases -= 1
+        return list(request.wants)
 
     def _cycle_of(self, owner: Owner) -> list[Owner]:
         """A cycle of the wait-for graph that `owner` is in, or nothing."""
@@ -172,50 +235,50 @@ class LockTable:
     def _send_back(self, owner: Owner) -> None:
         request = owner.waiting
         assert request is not None
-        for item in request.items:
-            queue = self._entries[item].queue
+        for item in request.wants:
+            queue = self._tables[item[0]][item[1]].queue
             queue.remove(request)
             queue.append(request)
-        self._grant_waiting(request.items)
+        self._grant_waiting(list(request.wants))
 
     def _grant_waiting(self, items: list[Lockable]) -> None:
         """Grant what need not wait any longer in the queues of `items`, forget empty entries, tell who got locks."""
         granted: list[Request] = []
         for item in items:
-            for waiting in list(self._entries[item].queue):
+            for waiting in list(self._tables[item[0]][item[1]].queue):
                 if not waiting.is_granted and not self._blockers_of(waiting):
                     self._grant(waiting)
                     granted.append(waiting)
         for item in items:
-            entry = self._entries.get(item)
+            table = self._tables[item[0]]
+            entry = table.get(item[1])
             if entry is not None and not entry.holders and not entry.queue:
-                del self._entries[item]
+                del table[item[1]]
+                self._count -= 1
         for waiting in granted:
             waiting.when_free()
 
     def _grant(self, request: Request) -> None:
         owner = request.owner
-        for item in request.items:
-            entry = self._entries[item]
+        for item, exclusive in request.wants.items():
+            entry = self._tables[item[0]][item[1]]
             entry.queue.remove(request)
-            entry.holders[owner] = owner.held[item] = request.exclusive or owner.held.get(item, False)
+            entry.holders[owner] = owner.held[item] = exclusive
         owner.waiting = None
         request.is_granted = True
 
     def _blockers_of(self, request: Request) -> list[Owner]:
         """Whom `request`, which is in the queues, waits for: holders and requests before it that conflict."""
         owner = request.owner
-        exclusive = request.exclusive
         blockers: list[Owner] = []
-        for item in request.items:
-            entry = self._entries[item]
-            for holder, holds_exclusively in entry.holders.items():
-                if holder is not owner and (exclusive or holds_exclusively):
-                    blockers.append(holder)
+        for item, exclusive in request.wants.items():
+            entry = self._tables[item[0]][item[1]]
+            if _is_held_against(entry, exclusive, owner):
+                blockers += [holder for holder in entry.holders if holder is not owner]
             for other in entry.queue:
                 if other is request:
                     break
-                if exclusive or other.exclusive:
+                if exclusive or other.wants[item]:
                     blockers.append(other.owner)
         return blockers
 
@@ -230,9 +293,9 @@ class LockTable:
             target = frontier.pop()
             items = list(target.held)
             if target.waiting is not None:
-                items += target.waiting.items
+                items += target.waiting.wants
             for item in items:
-                for request in self._entries[item].queue:
+                for request in self._tables[item[0]][item[1]].queue:
                     other = request.owner
                     if other not in dependents and other is not owner and target in self._blockers_of(request):
                         dependents.add(other)
@@ -244,6 +307,14 @@ def _has(owner: Owner, item: Lockable, exclusive: bool) -> bool:
     """Whether `owner` holds `item` as it wants it."""
     held = owner.held.get(item)
     return held is not None and (held or not exclusive)
+
+
+def _is_held_against(entry: Entry, exclusive: bool, owner: Owner | None) -> bool:
+    """Whether anybody but `owner` holds the entry so that a lock of that kind has to wait."""
+    holders = entry.holders
+    if exclusive:
+        return len(holders) > 1 or (len(holders) == 1 and owner not in holders)
+    return len(holders) == 1 and owner not in holders and True in holders.values()
 
 
 def _place_of(entry: Entry, request: Request, dependents: set[Owner]) -> int:

@@ -137,7 +137,7 @@ class Meter:
 
     def used_bytes(self) -> int:
         """The estimate as of now. O(databases); O(shards) where the last look is too old."""
-        payload_bytes = 0
+        payload_bytes = self.engine.reserved_bytes
         for db in self.engine.databases:
             payload_bytes += db.payload_bytes
         if self.payload_only:
@@ -162,7 +162,7 @@ class Meter:
     def renew(self) -> None:
         """Look at all shards."""
         usage = usage_of_all(self.engine)
-        self._payload_bytes = usage.payload_bytes
+        self._payload_bytes = usage.payload_bytes + self.engine.reserved_bytes
         self._overhead_bytes = usage.overhead_bytes
         self._renewed_at_ms = self.engine.now_ms
 

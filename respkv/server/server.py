@@ -15,7 +15,7 @@ from respkv.commands.spec import Spec, exact_names
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.eviction import Evictor
-from respkv.engine.locks import Lockable
+from respkv.engine.locks import Wants, with_databases
 from respkv.engine.memory import KEY_OVERHEAD_BYTES, Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
@@ -246,20 +246,18 @@ class Server:
         gives them back just before it does what it wants, since from there on nobody comes in between.
         """
         locks = self.engine.locks
-        if locks is None:
-            return False
         owner = session.lock_owner
         if owner is not None:
             session.lock_owner = None
             locks.release_all(owner)
             return False
-        items, exclusive = _locked_by(session, spec, argv)
-        if not items or not locks.would_block(items, exclusive):
+        wants = _locked_by(session, spec, argv)
+        if not wants or not locks.would_block(wants):
             return False
         owner = locks.new_owner()
         session.lock_owner = owner
         session.park("locked", argv)
-        locks.acquire(owner, items, exclusive, partial(self.ready.append, session))
+        locks.acquire(owner, wants, partial(self.ready.append, session))
         # It holds nothing, so whoever is in a cycle with it goes on, and nobody is to be aborted.
         locks.victim_of(owner)
         return True
@@ -345,12 +343,13 @@ def _hurry_nobody() -> None:
     """Nobody calls `tick` by itself."""
 
 
-def _locked_by(session: Session, spec: Spec, argv: list[bytes]) -> tuple[list[Lockable], bool]:
-    """The keys that a command touches (EXEC: all commands of the transaction), and whether it writes any."""
+def _locked_by(session: Session, spec: Spec, argv: list[bytes]) -> Wants:
+    """The keys that a command touches (EXEC: all commands of the transaction), exclusively if it writes any."""
     requests = session.queue if spec.name == b"exec" else [(spec, argv)]
     index = session.db.index
-    items = [(index, key) for queued, request in requests for key in queued.keys(request)]
-    return items, any(queued.flags & WRITE for queued, _ in requests)
+    exclusive = any(queued.flags & WRITE for queued, _ in requests)
+    wants: Wants = {(index, key): exclusive for queued, request in requests for key in queued.keys(request)}
+    return with_databases(wants)
 
 
 def redacted(spec: Spec, argv: list[bytes]) -> list[bytes]:

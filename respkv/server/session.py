@@ -260,7 +260,7 @@ class Session:
     def release_locks(self) -> None:
         """No longer wait for locks."""
         owner = self.lock_owner
-        if owner is not None and self.engine.locks is not None:
+        if owner is not None:
             self.lock_owner = None
             self.engine.locks.release_all(owner)
 

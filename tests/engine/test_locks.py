@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from respkv.engine.locks import Lockable, LockTable, Owner, Request
+from respkv.engine.locks import Lockable, LockTable, Owner, Request, Wants, with_databases
 
 A, B, C = (0, b"a"), (0, b"b"), (1, b"a")
 
@@ -24,11 +24,11 @@ class Told:
 
 
 def shared(table: LockTable, owner: Owner, *items: Lockable) -> Request:
-    return table.acquire(owner, list(items), False, Told())
+    return table.acquire(owner, dict.fromkeys(items, False), Told())
 
 
 def exclusive(table: LockTable, owner: Owner, *items: Lockable) -> Request:
-    return table.acquire(owner, list(items), True, Told())
+    return table.acquire(owner, dict.fromkeys(items, True), Told())
 
 
 def granted(request: Request) -> bool:
@@ -194,14 +194,17 @@ def test_who_holds_nothing_goes_to_the_end_of_a_cycle(table: LockTable) -> None:
 
 def test_would_block(table: LockTable) -> None:
     one, two = owners(table, 2)
-    assert not table.would_block([A], True)
+    assert not table.would_block({A: True})
     shared(table, one, A)
-    assert not table.would_block([A], False)
-    assert table.would_block([B, A], True)
-    assert not table.would_block([A], True, one)
+    assert not table.would_block({A: False})
+    assert table.would_block({B: True, A: True})
+    assert not table.would_block({A: True}, one)
+    assert table.is_held_against({A: True})
     exclusive(table, two, A)
-    assert table.would_block([A], False)
-    assert not table.would_block([A], False, one)
+    assert table.would_block({A: False})
+    assert not table.would_block({A: False}, one)
+    assert not table.is_held_against({A: False})
+    assert not table.is_held_against({A: True}, one)
 
 
 def test_giving_up_lets_those_behind_go_on(table: LockTable) -> None:
@@ -232,7 +235,7 @@ def test_who_is_told_may_use_the_table(table: LockTable) -> None:
         table.release_all(two)
         done.append(2)
 
-    table.acquire(two, [A], True, finish)
+    table.acquire(two, {A: True}, finish)
     last = exclusive(table, three, A)
     table.release_all(one)
     assert done == [2]
@@ -240,25 +243,56 @@ def test_who_is_told_may_use_the_table(table: LockTable) -> None:
     table.check()
 
 
+def test_one_request_may_want_some_shared_and_some_exclusively(table: LockTable) -> None:
+    one, two = owners(table, 2)
+    table.acquire(one, {A: False, B: True}, Told())
+    assert granted(shared(table, two, A))
+    assert not granted(shared(table, two, B))
+
+
+def test_a_whole_database_is_locked_against_all_its_keys(table: LockTable) -> None:
+    one, two, three = owners(table, 3)
+    table.acquire(one, with_databases({A: True}), Told())
+    assert granted(table.acquire(three, with_databases({C: True}), Told()))
+    assert table.exclusive_databases == 0
+    whole = exclusive(table, two, (0, None))
+    assert not granted(whole)
+    assert table.exclusive_databases == 1
+    table.release_all(one)
+    assert granted(whole)
+    assert table.would_block(with_databases({B: False}))
+    assert not table.would_block(with_databases({(1, b"b"): False}))
+    table.release_all(two)
+    assert table.exclusive_databases == 0
+
+
+def test_the_entries_of_a_database_are_there_to_look_at(table: LockTable) -> None:
+    keys = table.keys_of(0)
+    one = table.new_owner()
+    exclusive(table, one, A, C)
+    assert keys.keys() == {b"a"}
+    table.release_all(one)
+    assert not keys
+
+
 class Model:
     """The same rules, by brute force: per key a list of holders and a list of who waits, everything computed anew."""
 
     def __init__(self) -> None:
         self.held: dict[int, dict[Lockable, bool]] = {}
-        self.waiting: dict[int, tuple[list[Lockable], bool]] = {}
+        self.waiting: dict[int, Wants] = {}
         self.queues: dict[Lockable, list[int]] = {}
 
     def blockers(self, owner: int) -> set[int]:
         if owner not in self.waiting:
             return set()
-        items, exclusive = self.waiting[owner]
         found = set()
-        for item in items:
+        for item, exclusive in self.waiting[owner].items():
             for other, held in self.held.items():
                 if other != owner and item in held and (exclusive or held[item]):
                     found.add(other)
             queue = self.queues[item]
-            found |= {other for other in queue[: queue.index(owner)] if exclusive or self.waiting[other][1]}
+            found |= {other for other in queue[: queue.index(owner)] if exclusive or self.waiting[other][item]}
         return found
 
     def all_blockers(self, owner: int) -> set[int]:
@@ -270,12 +304,12 @@ class Model:
                 return found
             found |= more
 
-    def acquire(self, owner: int, items: list[Lockable], exclusive: bool) -> None:
+    def acquire(self, owner: int, wants: Wants) -> None:
         held = self.held.setdefault(owner, {})
-        items = [item for item in dict.fromkeys(items) if not (item in held and (held[item] or not exclusive))]
+        wants = {item: mode for item, mode in wants.items() if not (item in held and (held[item] or not mode))}
         dependents = {other for other in self.waiting if owner in self.all_blockers(other)} if held else set()
-        self.waiting[owner] = (items, exclusive)
-        for item in items:
+        self.waiting[owner] = wants
+        for item in wants:
             queue = self.queues.setdefault(item, [])
             at = 0
             while at < len(queue) and not (
@@ -288,22 +322,20 @@ class Model:
     def release(self, owner: int) -> None:
         self.held.pop(owner, None)
         if owner in self.waiting:
-            for item in self.waiting.pop(owner)[0]:
+            for item in self.waiting.pop(owner):
                 self.queues[item].remove(owner)
         self.settle()
 
     def settle(self) -> None:
         while free := [owner for owner in self.waiting if not self.blockers(owner)]:
-            items, exclusive = self.waiting.pop(free[0])
-            for item in items:
+            for item, exclusive in self.waiting.pop(free[0]).items():
                 self.queues[item].remove(free[0])
-                held = self.held.setdefault(free[0], {})
-                held[item] = exclusive or held.get(item, False)
+                self.held.setdefault(free[0], {})[item] = exclusive
 
 
 class Machine(RuleBasedStateMachine):
     OWNERS = 6
-    items = st.lists(st.sampled_from([A, B, C, (2, b"d")]), min_size=1, max_size=3)
+    wants = st.dictionaries(st.sampled_from([A, B, C, (2, b"d"), (0, None)]), st.booleans(), min_size=1, max_size=3)
 
     @initialize()
     def begin(self) -> None:
@@ -312,24 +344,24 @@ class Machine(RuleBasedStateMachine):
         self.owners = owners(self.table, self.OWNERS)
         self.requests: dict[int, list[Request]] = {}
 
-    @rule(number=st.integers(0, OWNERS - 1), items=items, exclusive=st.booleans())
-    def acquire(self, number: int, items: list[Lockable], exclusive: bool) -> None:
+    @rule(number=st.integers(0, OWNERS - 1), wants=wants)
+    def acquire(self, number: int, wants: Wants) -> None:
         owner = self.owners[number]
         if owner.waiting is not None:
             return
-        expected = self.table.would_block(items, exclusive, owner)
-        request = self.table.acquire(owner, items, exclusive, Told())
+        expected = self.table.would_block(wants, owner)
+        request = self.table.acquire(owner, wants, Told())
         self.requests.setdefault(number, []).append(request)
         # Who holds something may overtake, so that would_block is the more cautious of the two.
         if not expected:
             assert granted(request)
-        self.model.acquire(number, items, exclusive)
+        self.model.acquire(number, wants)
         while number in self.model.all_blockers(number):
-            before = {waiting: list(each.queue) for waiting, each in self.table._entries.items()}
+            before = self.queues()
             victim = self.table.victim_of(owner)
             if victim is None:
                 # Somebody who holds nothing went to the end.
-                assert before != {waiting: list(each.queue) for waiting, each in self.table._entries.items()}
+                assert before != self.queues()
                 self.follow()
                 break
             cycle = [each for each in self.model.waiting if each in self.model.all_blockers(each)]
@@ -339,10 +371,15 @@ class Machine(RuleBasedStateMachine):
         else:
             assert self.table.victim_of(owner) is None
 
+    def queues(self) -> dict[Lockable, list[Request]]:
+        return {
+            (index, key): list(entry.queue) for index in range(3) for key, entry in self.table.keys_of(index).items()
+        }
+
     def follow(self) -> None:
         """Let the model's queues be as the table's, which sent somebody back."""
         for item in self.model.queues:
-            entry = self.table._entries.get(item)
+            entry = self.table.keys_of(item[0]).get(item[1])
             order = [self.owners.index(request.owner) for request in entry.queue] if entry else []
             queue = self.model.queues[item]
             granted = [number for number in queue if number not in order]
@@ -367,9 +404,7 @@ class Machine(RuleBasedStateMachine):
             for request in self.requests.get(number, []):
                 assert times_told(request) <= 1
                 assert granted(request) or owner.waiting is request
-        assert bool(self.table) == bool(
-            any(self.model.held.values()) or any(items for items, _ in self.model.waiting.values())
-        )
+        assert bool(self.table) == bool(any(self.model.held.values()) or any(self.model.waiting.values()))
 
 
 Machine.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)

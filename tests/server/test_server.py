@@ -6,7 +6,6 @@ from harness import World
 from respkv.commands.flags import GATE_DISK, GATE_LOCKS, GATE_TIMED
 from respkv.commands.spec import COMMANDS
 from respkv.engine.keyspace import open_engine
-from respkv.engine.locks import LockTable
 from respkv.server.config import Config
 from respkv.server.server import NEVER_NS, Server, redacted
 
@@ -98,10 +97,10 @@ def test_nothing_is_removed_behind_a_pause(world: World) -> None:
 
 
 def test_a_command_waits_for_a_locked_key(world: World) -> None:
-    locks = world.engine.locks = LockTable()
+    locks = world.engine.locks
     world.server.set_gate(GATE_LOCKS, True)
     owner = locks.new_owner()
-    locks.acquire(owner, [(0, b"k")], True, lambda: None)
+    locks.acquire(owner, {(0, b"k"): True}, lambda: None)
     client = world.connect()
     assert client.raw(b"GET other\r\nGET k\r\nPING\r\n") == b"$-1\r\n"
     assert client.session.parked == "locked"
@@ -119,20 +118,20 @@ def test_a_command_waits_for_a_locked_key(world: World) -> None:
 
 
 def test_shared_locks_hold_back_only_writers(world: World) -> None:
-    locks = world.engine.locks = LockTable()
+    locks = world.engine.locks
     world.server.set_gate(GATE_LOCKS, True)
     owner = locks.new_owner()
-    locks.acquire(owner, [(0, b"k")], False, lambda: None)
+    locks.acquire(owner, {(0, b"k"): False}, lambda: None)
     client = world.connect()
     assert client.run("GET k") is None
     assert client.raw(b"DEL k\r\n") == b""
 
 
 def test_a_transaction_waits_for_all_its_keys_at_exec(world: World) -> None:
-    locks = world.engine.locks = LockTable()
+    locks = world.engine.locks
     world.server.set_gate(GATE_LOCKS, True)
     owner = locks.new_owner()
-    locks.acquire(owner, [(0, b"b")], True, lambda: None)
+    locks.acquire(owner, {(0, b"b"): True}, lambda: None)
     client = world.connect()
     assert client.raw(b"MULTI\r\nSET a 1\r\nSET b 1\r\nEXEC\r\n") == b"+OK\r\n+QUEUED\r\n+QUEUED\r\n"
     locks.release_all(owner)
@@ -142,10 +141,10 @@ def test_a_transaction_waits_for_all_its_keys_at_exec(world: World) -> None:
 
 
 def test_who_goes_while_waiting_leaves_the_queue(world: World) -> None:
-    locks = world.engine.locks = LockTable()
+    locks = world.engine.locks
     world.server.set_gate(GATE_LOCKS, True)
     owner = locks.new_owner()
-    locks.acquire(owner, [(0, b"k")], True, lambda: None)
+    locks.acquire(owner, {(0, b"k"): True}, lambda: None)
     gone, killed = world.connect(), world.connect()
     gone.raw(b"SET k v\r\n")
     killed.raw(b"SET k v\r\n")
