@@ -180,6 +180,7 @@ class World:
             if session.parked:
                 session.resume()
         ready.clear()
+        self.server.pushed.clear()
 
     def take_log(self) -> list[list[bytes]]:
         """What was propagated since the last call, as commands, SELECT left out."""

@@ -38,8 +38,6 @@ class Connection:
         self.held_window = 0
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
-        # When the soft limit of unsent output was first passed, unix ms; 0 while it is not.
-        self.over_soft_limit_ms = 0
         # What the poller watches for.
         self.watches_write = False
         self.watches_read = True
@@ -81,6 +79,7 @@ class Connection:
         data = session.take_output()
         if self.held or session.wait_lsn > durable:
             self.held.append(Held(session.wait_lsn, data))
+            session.held_bytes += len(data)
         else:
             self.send(data)
 
@@ -88,14 +87,17 @@ class Connection:
         """Send held output up to batch `durable`; whether more is held."""
         held = self.held
         while held and held[0].lsn <= durable:
-            self.send(held.popleft().data)
+            data = held.popleft().data
+            self.session.held_bytes -= len(data)
+            self.send(data)
         return len(held) > 0
 
     def refuse_held(self, message: bytes) -> None:
         """Answer all that is held with the error `message`: it could not be made durable."""
         for held in self.held:
-            self.send(refusal_of(held.data, message))
+            self.send(refusal_of(held.data, message, self.session))
         self.held.clear()
+        self.session.held_bytes = 0
         # What it asks next need not wait for what was refused.
         self.session.wait_lsn = 0
 

@@ -31,15 +31,11 @@ class PortableClients:
         self.durability = durability
         self.nursery = nursery
         self._tasks: dict[int, _Task] = {}
-        # Those with output that their clients have yet to read.
+        # Those with output that their clients have yet to read; of the others nothing is looked at.
         self._lagging: dict[int, _Task] = {}
         self._watched: dict[int, trio.CancelScope] = {}
         # Tasks that wait for the disk.
         self._waiting = trio.lowlevel.ParkingLot()
-        # Limits of `client-output-buffer-limit` for normal clients; 0 for none.
-        self.unsent_hard_bytes = 0
-        self.unsent_soft_bytes = 0
-        self.unsent_soft_ms = 0
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `fd`, which is no client, is readable."""
@@ -73,6 +69,12 @@ class PortableClients:
                 if task.session.closing:
                     task.scope.cancel()
         ready.clear()
+        for session in self.server.pushed:
+            task = self._tasks.get(session.number)
+            if task is not None and not task.is_speaking:
+                task.is_speaking = True
+                self.nursery.start_soon(self._speak, task)
+        self.server.pushed.clear()
         if self.engine.effects:
             self.durability.write()
 
@@ -88,17 +90,7 @@ class PortableClients:
     def enforce_limits(self) -> None:
         """Close clients that do not read their replies. O(those)."""
         for task in self._lagging.values():
-            unsent = task.session.unsent_bytes
-            over = 0 < self.unsent_hard_bytes < unsent
-            if 0 < self.unsent_soft_bytes < unsent:
-                over = over or self.engine.now_ms - task.blocked_since_ms >= self.unsent_soft_ms
-            if over:
-                logger.warning(
-                    "client %s does not read its replies: %d bytes, over client-output-buffer-limit; closed",
-                    task.session.address,
-                    unsent,
-                )
-                self.server.stats.output_limit_disconnections += 1
+            if self.server.output_guard.is_over(task.session, self.engine.now_ms):
                 task.scope.cancel()
 
     async def drain(self) -> None:
@@ -184,30 +176,48 @@ class PortableClients:
             logger.exception("a command failed unexpectedly; its client is disconnected")
             session.fail()
 
+    async def _speak(self, task: "_Task") -> None:
+        """Send what the session has to say though its client asked nothing."""
+        try:
+            await self._answer(task)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            task.scope.cancel()
+        finally:
+            task.is_speaking = False
+
     async def _answer(self, task: "_Task") -> None:
+        # What comes while something is sent follows it, whoever sends.
+        try:
+            task.sending.acquire_nowait()
+        except trio.WouldBlock:
+            await task.sending.acquire()
+        try:
+            while task.session.out and not task.session.closed:
+                await self._send(task)
+        finally:
+            task.sending.release()
+
+    async def _send(self, task: "_Task") -> None:
         session = task.session
-        if not session.out:
-            return
         output = session.take_output()
         while session.wait_lsn > self.engine.durable:
             if self.durability.failed:
-                output = refusal_of(output, self.server.disk_error())
+                output = refusal_of(output, self.server.disk_error(), session)
                 session.wait_lsn = 0
                 break
             self.durability.sync_soon()
             await self._waiting.park()
-        if len(output) <= SEND_BYTES:
-            await task.stream.send_all(output)
-            return
-        task.blocked_since_ms = self.engine.now_ms
         self._lagging[session.number] = task
         unsent = memoryview(output)
-        while unsent:
-            session.unsent_bytes = len(unsent)
-            await task.stream.send_all(unsent[:SEND_BYTES])
-            unsent = unsent[SEND_BYTES:]
-        session.unsent_bytes = 0
-        del self._lagging[session.number]
+        try:
+            while unsent:
+                session.unsent_bytes = len(unsent)
+                await task.stream.send_all(unsent[:SEND_BYTES])
+                unsent = unsent[SEND_BYTES:]
+        finally:
+            session.unsent_bytes = 0
+            session.over_soft_limit_ms = 0
+            self._lagging.pop(session.number, None)
 
 
 class _Task:
@@ -217,7 +227,8 @@ class _Task:
         self.stream = stream
         self.session = session
         self.scope = trio.CancelScope()
-        # Since when output waits for the client to read, unix ms; of meaning while there is any.
-        self.blocked_since_ms = 0
+        # One task sends at a time: the client's own, or one that was started for a push.
+        self.sending = trio.Lock()
+        self.is_speaking = False
         # Set when a parked session may go on.
         self.wake = trio.Event()

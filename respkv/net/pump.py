@@ -57,10 +57,6 @@ class Pump:
         self._window_waited = 0
         # Connections with output that their clients do not read.
         self._lagging: dict[int, Connection] = {}
-        # Limits of `client-output-buffer-limit` for normal clients; 0 for none.
-        self.unsent_hard_bytes = 0
-        self.unsent_soft_bytes = 0
-        self.unsent_soft_ms = 0
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `fd`, which is no client, is readable."""
@@ -125,6 +121,8 @@ class Pump:
                     self._guarded(connection, resume=True)
                 active.append(connection)
         ready.clear()
+        if server.pushed:
+            self._add_pushed(active)
         if engine.effects:
             durability.write()
         durable = engine.durable
@@ -153,6 +151,15 @@ class Pump:
                 self._refuse()
             elif not self.syncs_in_place:
                 durability.sync_soon()
+
+    def _add_pushed(self, active: list[Connection]) -> None:
+        """Let those be answered too who only have something to be told."""
+        by_session = self._by_session
+        for session in self.server.pushed:
+            connection = by_session.get(session.number)
+            if connection is not None:
+                active.append(connection)
+        self.server.pushed.clear()
 
     def finish_apart(self) -> None:
         """End a turn that others took: no poll follows that would see to who waits for the disk."""
@@ -268,7 +275,8 @@ class Pump:
 
     def _look_after(self, connection: Connection) -> None:
         """Everything about a connection that is not plain: its end, its limits, what the poller watches."""
-        if connection.is_finished() or self._is_over_limit(connection):
+        session = connection.session
+        if connection.is_finished() or self.server.output_guard.is_over(session, self.engine.now_ms):
             self._close(connection)
             return
         if connection.unsent_bytes:
@@ -276,8 +284,8 @@ class Pump:
         elif self._lagging:
             self._lagging.pop(connection.fd, None)
         writes = connection.unsent_bytes > 0 or connection.waits_to_send_only()
-        is_parked = len(connection.session.parked) > 0
-        reads = not is_parked and connection.unsent_bytes < UNSENT_PAUSE_BYTES and not connection.session.closing
+        is_parked = len(session.parked) > 0
+        reads = not is_parked and connection.unsent_bytes < UNSENT_PAUSE_BYTES and not session.closing
         if (
             writes != connection.watches_write
             or reads != connection.watches_read
@@ -288,29 +296,11 @@ class Pump:
             connection.watches_end = is_parked
             self.poller.change(connection.fd, reads=reads, writes=writes, end=is_parked)
 
-    def _is_over_limit(self, connection: Connection) -> bool:
-        unsent = connection.unsent_bytes
-        now_ms = self.engine.now_ms
-        over = self.unsent_hard_bytes > 0 and unsent > self.unsent_hard_bytes
-        if self.unsent_soft_bytes > 0 and unsent > self.unsent_soft_bytes:
-            if connection.over_soft_limit_ms == 0:
-                connection.over_soft_limit_ms = now_ms
-            over = over or now_ms - connection.over_soft_limit_ms >= self.unsent_soft_ms
-        else:
-            connection.over_soft_limit_ms = 0
-        if over:
-            logger.warning(
-                "client %s does not read its replies: %d bytes, over client-output-buffer-limit; closed",
-                connection.session.address,
-                unsent,
-            )
-            self.server.stats.output_limit_disconnections += 1
-        return over
-
     def _close(self, connection: Connection) -> None:
         # By now the descriptor may be another connection's.
         if self._connections.get(connection.fd) is not connection:
             return
+        connection.broken = True  # should it be looked after once more in this turn
         del self._connections[connection.fd]
         self._holding.pop(connection.fd, None)
         self._lagging.pop(connection.fd, None)

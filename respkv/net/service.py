@@ -28,6 +28,7 @@ from respkv.persistence.aof import AppendLog
 from respkv.persistence.files import FileSystem
 from respkv.server import log as server_log
 from respkv.server.banner import banner
+from respkv.server.clients import type_of
 from respkv.server.config import Config
 from respkv.server.instance import Instance
 
@@ -95,7 +96,6 @@ class Service:
         self._stop = trio.Event()
         self._sooner = trio.Event()
         self._idle_check_ms = 0
-        config.subscribe("client-output-buffer-limit", self._follow_limits)
 
     async def main(self) -> int:
         """Serve clients until stopped; the exit code."""
@@ -109,7 +109,6 @@ class Service:
                 self._clients = Pump(self.server, self.durability, poller)
                 self.server.facts.multiplexing = poller.name
                 nursery.start_soon(self._run_pump, self._clients)
-            self._follow_limits()
             self.admission.start(self._clients)
             nursery.start_soon(self._watch_signals)
             refusal = await self._start(nursery)
@@ -243,18 +242,12 @@ class Service:
             self._idle_check_ms = now_ms + 1000
             since_ms = now_ms - timeout_ms
             for session in list(self.server.sessions.values()):
-                if session.active_ms < since_ms and not session.is_blocked():
+                # A subscriber has no reason to speak.
+                if session.active_ms < since_ms and not session.is_blocked() and type_of(session) != b"pubsub":
                     session.kill()
 
     # Configuration
 
-    def _follow_limits(self) -> None:
-        limit = self.config.client_output_buffer_limit.normal
-        clients = self._clients
-        if clients is not None:
-            clients.unsent_hard_bytes = limit.hard_bytes
-            clients.unsent_soft_bytes = limit.soft_bytes
-            clients.unsent_soft_ms = limit.soft_s * 1000
 
     async def _watch_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -106,6 +106,8 @@ class KeyWaiters(Waiters):
         assert block is not None
         assert block.retry is not None
         engine.waits_for = 0
+        # What it is told of what it does now follows its reply.
+        session.defers_pushes = True
         reply: object
         try:
             reply = block.retry(key)
@@ -119,6 +121,7 @@ class KeyWaiters(Waiters):
             session.closing = True
             session.backlog = []
         if type(reply) is Block:
+            session.release_pushes()
             return False
         if engine.dirty:
             engine.commit(db, session.blocked_argv)
@@ -126,4 +129,5 @@ class KeyWaiters(Waiters):
             # What it found may be as new as the batch that is now being made.
             session.wait_lsn = engine.batch
         session.unblock(reply)
+        session.release_pushes()
         return True

@@ -57,7 +57,7 @@ def buffered_bytes(session: "Session") -> int:
 
 def output_bytes(session: "Session") -> int:
     """Output that has not left yet."""
-    return session.unsent_bytes + sum(map(len, session.out))
+    return session.unsent_bytes + session.held_bytes + sum(map(len, session.out))
 
 
 def describe(session: "Session") -> bytes:

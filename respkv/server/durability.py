@@ -10,11 +10,13 @@ once everything in memory is safe again.
 
 import hiredis
 
-from respkv.commands.flags import GATE_DISK
+from respkv.commands.flags import GATE_DISK, GATE_SUBSCRIBED
 from respkv.engine.engine import UNSYNCED
 from respkv.persistence.aof import ALWAYS, FAILED, OK, POISONED, AppendLog
-from respkv.resp.writer import error_line
+from respkv.reply import Push
+from respkv.resp.writer import error_line, write3
 from respkv.server.server import Server
+from respkv.server.session import Session
 
 
 class Durability:
@@ -135,13 +137,21 @@ class Durability:
         self.server.set_gate(GATE_DISK, self.failed or self._snapshot_failed)
 
 
-def refusal_of(output: bytes, message: bytes) -> bytes:
-    """The error `message` once for each reply in `output`."""
+def refusal_of(output: bytes, message: bytes, session: Session) -> bytes:
+    """The error `message` in place of each reply in `output`; pushes stay, which nobody waits for as an answer.
+
+    What a push tells of happened in memory, and is safe once the log is repaired.
+    """
+    if session.protocol == 2 and session.gate & GATE_SUBSCRIBED:
+        return output  # nothing that it may run sees data
     reader = hiredis.Reader()
     reader.feed(output)
     # Counted here and not while commands run: these may have no reply (CLIENT REPLY) or several, and a failing disk is
     # rare.
-    replies = 0
-    while reader.gets() is not False:
-        replies += 1
-    return error_line(message) * replies
+    refusal: list[bytes] = []
+    while (reply := reader.gets()) is not False:
+        if isinstance(reply, hiredis.PushNotification):
+            write3(refusal, Push(list(reply)))
+        else:
+            refusal.append(error_line(message))
+    return b"".join(refusal)

@@ -114,6 +114,8 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     access = engine.access
     if session.gate & GATE_UNTOUCHING and spec.name != b"touch":
         engine.access = Untouching(access)
+    is_outermost = not session.defers_pushes
+    session.defers_pushes = True
     try:
         reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
     except ReplyError as error:
@@ -128,6 +130,8 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
             server.block(session, reply, argv)
         else:
             session.write(reply)
+    if is_outermost:
+        session.release_pushes()
     if type(engine.access) is Untouching:
         engine.access = access
     elapsed_ns = steady_ns() - started_ns
@@ -270,9 +274,11 @@ def _run_silently(session: "Session", argv: list[bytes]) -> None:
     if skips and session.reply_mode == "on":
         session.reply_mode = "skipping"
     session.set_gate(GATE_SILENT, False)
+    session.defers_pushes = True
     run_unusual(session, argv)
     if session.reply_mode != "on":
         del session.out[length:]
+    session.release_pushes()
     if session.parked and session.block is None:  # it is yet to run
         session.skips_next = skips
     if session.reply_mode == "skipping" and (not session.parked or session.block is None):

@@ -1,7 +1,7 @@
 """What all sessions of one server share, without sockets and files: the engine, the gate, configuration, counters.
 
-Whoever runs the server (respkv.net) fills in what lies beyond it: `persistence`, `facts`; drains `ready` at the end
-of each turn; and calls `tick` ten times a second, or at `next_due_ms` if that is sooner.
+Whoever runs the server (respkv.net) fills in what lies beyond it: `persistence`, `facts`; drains `ready` and `pushed`
+at the end of each turn; and calls `tick` ten times a second, or at `next_due_ms` if that is sooner.
 """
 
 import logging
@@ -26,6 +26,7 @@ from respkv.server.clients import SESSION_BYTES, Pause, Waiting, buffered_bytes,
 from respkv.server.config import Config
 from respkv.server.config.table import is_sensitive
 from respkv.server.latency import LatencyMonitor
+from respkv.server.output import OutputGuard
 from respkv.server.persistence import Persistence
 from respkv.server.session import Session
 from respkv.server.slowlog import SlowLog
@@ -90,6 +91,9 @@ class Server:
         # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
         # ones. Whoever owns the connections drains it at the end of each turn.
         self.ready: list[Session] = []
+        # Sessions that had no output and were pushed something; drained there too, without letting them go on.
+        self.pushed: list[Session] = []
+        self.output_guard = OutputGuard(self.config.client_output_buffer_limit)
         # Copies of configuration for paths on which a look at `config` would cost too much.
         self.bulk_max_bytes = 0
         # What a client may have sent that is not yet run: pieces of a request, and its queue in MULTI.
@@ -284,6 +288,7 @@ class Server:
             ),
             (tuple(name.replace("_", "-") for name in LIMITS), self._follow_limits),
             (("latency-tracking",), self._follow_latency_tracking),
+            (("client-output-buffer-limit",), self._follow_output_limits),
             (("loglevel",), self._follow_log_level),
             (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), self._follow_thresholds),
         ):
@@ -324,6 +329,11 @@ class Server:
 
     def _follow_latency_tracking(self) -> None:
         self.tracks_latency = self.config.latency_tracking
+
+    def _follow_output_limits(self) -> None:
+        self.output_guard.configure(self.config.client_output_buffer_limit)
+        for session in self.sessions.values():
+            self.output_guard.measure_room(session)
 
     def _follow_log_level(self) -> None:
         log.set_level(self.config.loglevel)

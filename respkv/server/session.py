@@ -32,6 +32,7 @@ from respkv.reply import OK, Block
 from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
 from respkv.server.gate import run_unusual
+from respkv.server.output import note_cut_off
 from respkv.server.stats import Stats
 
 if TYPE_CHECKING:
@@ -113,7 +114,16 @@ class Session:
         self.bytes_out = 0
         # What the connection holds back for a client that does not read, and its descriptor; kept by whoever sends.
         self.unsent_bytes = 0
+        self.held_bytes = 0  # of these, what waits for the disk is apart
+        self.over_soft_limit_ms = 0
         self.fd = -1
+        # Pushes. While a command of its own runs they go behind its reply; see `push`, and for the sizes
+        # `respkv.server.output`.
+        self.defers_pushes = False
+        self.deferred: list[bytes] = []
+        self.pushed_bytes = 0
+        self.push_room_bytes = 0
+        self.pushes_begin_at = -1
         self._be_default_user()
 
     # For whoever owns the connection
@@ -165,7 +175,8 @@ class Session:
 
     def _note_waiting(self) -> None:
         engine = self.engine
-        if engine.waits_for > engine.durable:
+        # A push may have made it wait for more than its own commands do.
+        if engine.waits_for > engine.durable and engine.waits_for > self.wait_lsn:
             self.wait_lsn = engine.waits_for
 
     def take_output(self) -> bytes:
@@ -183,6 +194,42 @@ class Session:
         self.stats.output_bytes += len(data)
         self.stats.writes += 1
         return data
+
+    # For what others have to say to this client
+
+    def push(self, data: bytes, lsn: int = 0) -> None:
+        """Send the client an encoded message that no command of its own asked for. O(1).
+
+        It leaves at the end of the turn, whether the session is blocked, in MULTI or silent, and does not let it go on.
+        While a command of the session itself runs, the message waits for that command's whole reply. What a client
+        does not read has a bound: a push beyond it ends the connection.
+
+        Args:
+            data: the message in the session's protocol.
+            lsn: the batch whose changes `data` tells of: it is not sent before that is durable. 0 for none.
+        """
+        if self.closing:
+            return
+        if self.defers_pushes:
+            self.deferred.append(data)
+        else:
+            out = self.out
+            if not out:  # who has output gets it sent already
+                self.server.pushed.append(self)
+            out.append(data)
+        if lsn > self.wait_lsn:
+            self.wait_lsn = lsn
+        self.pushed_bytes += len(data)
+        if self.pushed_bytes > self.push_room_bytes and not self.server.output_guard.admits_more(self):
+            note_cut_off(self)
+            self.kill()
+
+    def release_pushes(self) -> None:
+        """The reply is complete: what was pushed meanwhile follows."""
+        self.defers_pushes = False
+        if self.deferred:
+            self.out.extend(self.deferred)
+            self.deferred = []
 
     # For commands on sessions and the gate
 
@@ -232,6 +279,7 @@ class Session:
     def fail(self) -> None:
         """A command of this session ended by an unexpected exception: answer that, then end the connection."""
         self.server.forget_command()
+        self.release_pushes()
         self.write_error(InternalError())
         self.closing = True
         self._note_waiting()
@@ -255,6 +303,7 @@ class Session:
         self.backlog = []
         self.release_locks()
         self.out.clear()
+        self.deferred = []
         self.server.ready.append(self)
 
     def release_locks(self) -> None:

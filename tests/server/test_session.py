@@ -8,6 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from real_redis import RealRedis
 
+from respkv.commands.flags import GATE_TIMED
+from respkv.engine.engine import NOTIFIED
+
 STREAM = b"".join(
     [
         b"PING\r\n",
@@ -181,3 +184,67 @@ def test_replies_beyond_all_memory_end_their_client_alone(client: Client, world:
     assert other.run("STRLEN large") == 1 << 29
     world.engine.databases[0].remove(b"large")
     world.engine.dirty = 0
+
+
+def test_a_push_is_output_of_a_session_that_asked_nothing(client: Client, world: World) -> None:
+    client.session.push(b">1\r\n+a\r\n")
+    client.session.push(b">1\r\n+b\r\n")
+    assert world.server.pushed == [client.session]
+    assert client.session.take_output() == b">1\r\n+a\r\n>1\r\n+b\r\n"
+
+
+def test_a_push_does_not_let_a_blocked_session_go_on(client: Client, world: World) -> None:
+    client.start("BLPOP l 0")
+    client.session.push(b"+push\r\n")
+    world.resume_ready()
+    assert client.session.is_blocked()
+    assert client.session.take_output() == b"+push\r\n"
+    world.connect().run("RPUSH l x")
+    assert client.replies() == [[b"l", b"x"]]
+
+
+def test_a_push_reaches_a_session_in_multi_and_one_that_wants_no_replies(client: Client) -> None:
+    client.run("MULTI")
+    client.session.push(b"+push\r\n")
+    assert client.raw(encode([b"SET", b"k", b"v"])) == b"+push\r\n+QUEUED\r\n"
+    client.run("EXEC")
+    assert client.raw(encode([b"CLIENT", b"REPLY", b"OFF"])) == b""
+    client.session.push(b"+push\r\n")
+    assert client.raw(encode([b"GET", b"k"])) == b"+push\r\n"
+
+
+def test_a_push_to_the_session_that_runs_a_command_follows_its_reply(client: Client, world: World) -> None:
+    session = client.session
+
+    def notify(database: int, kind: int, event: bytes, key: bytes) -> None:
+        session.push(b"+%b\r\n" % event)
+
+    world.engine.notifier = notify
+    world.engine.set_alert(NOTIFIED, True)
+    session.set_gate(GATE_TIMED, True)
+    assert client.raw(encode([b"LPUSH", b"l", b"x"])) == b":1\r\n+new\r\n+lpush\r\n"
+    assert client.raw(b"MULTI\r\nINCR n\r\nINCR n\r\nEXEC\r\n") == (
+        b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:2\r\n+new\r\n+incrby\r\n+incrby\r\n"
+    )
+    # A command that waited is answered first, too.
+    client.start("BLPOP m 0")
+    world.connect().run("RPUSH m y")
+    assert client.session.take_output() == b"+new\r\n+rpush\r\n*2\r\n$1\r\nm\r\n$1\r\ny\r\n+lpop\r\n+del\r\n"
+
+
+def test_a_session_that_ends_is_pushed_nothing(client: Client, world: World) -> None:
+    client.session.hang_up()
+    client.session.push(b"+late\r\n")
+    assert client.session.take_output() == b""
+    assert not world.server.pushed
+
+
+def test_only_a_push_that_tells_of_new_data_waits_for_the_disk(client: Client, world: World) -> None:
+    client.session.push(b"+a\r\n")
+    assert client.session.wait_lsn <= world.engine.durable
+    world.connect().run("SET k v")
+    client.session.push(b"+b\r\n", world.engine.batch)
+    batch = world.engine.batch
+    assert client.session.wait_lsn == batch
+    client.raw(b"GET k\r\n")
+    assert client.session.wait_lsn == batch
