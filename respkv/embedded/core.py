@@ -95,7 +95,7 @@ class Clients:
     """Sessions in this process (`respkv.embedded.local`); a store without any has this one."""
 
     def finish_turn(self) -> None:
-        """Let the sessions go on that became ready, and give out their replies."""
+        """Let the sessions go on that became ready, and give out their replies and what others were pushed."""
 
     def release(self) -> None:
         """Give out replies that waited for the disk."""
@@ -314,7 +314,7 @@ class Core:
     def _end(self) -> None:
         """The latch is held: see to sessions and to the disk."""
         engine = self.engine
-        if self.server.ready:
+        if self.server.ready or self.server.pushed:
             self.clients.finish_turn()
         if engine.waits_for > engine.durable:
             self._settle(engine.waits_for)
@@ -418,7 +418,7 @@ class Core:
             self.durability.collect()
             self.instance.tick()
             has_more = self.instance.sweep(SWEEP_US)
-            if engine.filled or server.ready:
+            if engine.filled or server.ready or server.pushed:
                 self.clients.finish_turn()
             if engine.effects:
                 self.durability.write()

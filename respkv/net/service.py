@@ -248,7 +248,6 @@ class Service:
 
     # Configuration
 
-
     async def _watch_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
