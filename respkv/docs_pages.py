@@ -68,6 +68,7 @@ GROUP_TITLES = {
     "set": "Sets",
     "sorted-set": "Sorted sets",
     "geo": "Geo",
+    "scripting": "Scripts",
     "stream": "Streams",
     "generic": "Keys of any type",
     "transactions": "Transactions",

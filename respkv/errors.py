@@ -253,6 +253,27 @@ class NoSuchSavepoint(ReplyError):
         super().__init__(b"ERR no such savepoint: '%b'" % name[:128])
 
 
+class TooManyKeys(ReplyError):
+    """More keys are announced than arguments follow."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR Number of keys can't be greater than number of args")
+
+
+class OutOfMemory(ReplyError):
+    """The command may need memory, and `maxmemory` leaves none."""
+
+    def __init__(self) -> None:
+        super().__init__(b"OOM command not allowed when used memory > 'maxmemory'.")
+
+
+class NoCommandGiven(ReplyError):
+    """A script calls a command and does not say which."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR Please specify at least one argument for this redis lib call")
+
+
 class InternalError(ReplyError):
     """A fault of ours; the log has the details, and the client is disconnected."""
 

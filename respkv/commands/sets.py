@@ -8,7 +8,7 @@ from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, NegativeLimit, NumkeysTooSmall, ReplyError, WrongType
+from respkv.errors import BadSyntax, NegativeLimit, NumkeysTooSmall, ReplyError, TooManyKeys, WrongType
 from respkv.reply import Members, Reply
 from respkv.values.sets import Set
 
@@ -385,7 +385,7 @@ def sintercard(db: Keyspace, argv: list[bytes]) -> Reply:
     except ReplyError:
         raise NumkeysTooSmall from None
     if numkeys > len(argv) - 2:
-        raise ReplyError(b"ERR Number of keys can't be greater than number of args")
+        raise TooManyKeys
     args = Args(argv, 2 + numkeys)
     limit = 0
     while args.more():

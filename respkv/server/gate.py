@@ -32,7 +32,7 @@ from respkv.commands.spec import COMMANDS, Spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import AccessRecord
 from respkv.engine.shards import Shard
-from respkv.errors import Loading, ReplyError, WrongArity
+from respkv.errors import Loading, OutOfMemory, ReplyError, WrongArity
 from respkv.reply import QUEUED, Block
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     if session.gate & GATE_USER:
         server.access.check(session, spec, argv)
     if session.gate & GATE_MEMORY and _may_grow(session, spec) and not server.make_room():
-        raise ReplyError(b"OOM command not allowed when used memory > 'maxmemory'.")
+        raise OutOfMemory
     if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or is_queued(session, spec, WRITE)):
         raise ReplyError(server.disk_error())
     if reasons & GATE_SUBSCRIBED and spec.name not in _IN_SUBSCRIBER_MODE:

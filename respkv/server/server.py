@@ -28,6 +28,7 @@ from respkv.server.config.table import is_sensitive
 from respkv.server.latency import LatencyMonitor
 from respkv.server.output import OutputGuard
 from respkv.server.persistence import Persistence
+from respkv.server.scripting import Scripting
 from respkv.server.session import Session
 from respkv.server.slowlog import SlowLog
 from respkv.server.stats import Stats
@@ -78,6 +79,7 @@ class Server:
         self.waiting = Waiting()
         self.key_waiters = KeyWaiters(engine)
         engine.waiters = self.key_waiters
+        self.scripting = Scripting(self)
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
         self.last_session_number = 0

@@ -11,6 +11,7 @@ from respkv.server.commands import (
     latency,
     memory,
     saving,
+    scripting,
     slowlog,
     transactions,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "latency",
     "memory",
     "saving",
+    "scripting",
     "slowlog",
     "transactions",
 ]

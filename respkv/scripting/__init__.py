@@ -1,0 +1,1 @@
+"""Scripts: the Lua interpreter, its sandbox and libraries, the caches of scripts and functions."""

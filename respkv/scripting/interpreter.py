@@ -1,0 +1,358 @@
+"""One Lua 5.1 interpreter: what it is given, how scripts run in it, and what it may take.
+
+lupa is imported when the first script comes: a server without scripts does not pay for it.
+
+Rule 1: a function that Lua calls raises one exception only, `_Failure`, and the same instance of it each time: what Lua
+  sees of an exception is a wrapper around it, which sandbox.lua knows by its identity and keeps away from scripts.
+Rule 2: nothing may run out of memory while Python makes values for Lua: Lua would jump out of Python code with the
+  interpreter lock held. So there is always room left (`_HEADROOM_BYTES`), or the script ends.
+Rule 3: nothing that is not bytes, a number, a boolean, None or a table of such goes to Lua: it would be wrapped.
+"""
+
+import logging
+from importlib.resources import files
+from typing import Any, Final
+
+from respkv.doubles import format_float
+from respkv.errors import InternalError, NoCommandGiven, ReplyError
+from respkv.scripting.host import Host
+from respkv.scripting.replies import size_of, to_lua
+
+logger = logging.getLogger(__name__)
+
+TABLE: Final = b"table"
+BOOLEAN: Final = b"boolean"
+FAILED: Final = b"failed"
+"""What stands before the value of a script that is no string or number."""
+
+MEMORY_MAX_BYTES: Final = 256 * 1024 * 1024
+_HEADROOM_BYTES: Final = 1024 * 1024
+_STACK_MAX: Final = 6000
+"""So many arguments are put onto Lua's stack, which takes 8000 values; more go into tables."""
+
+OUT_OF_MEMORY: Final = b"ERR script takes too much memory"
+
+
+class _Failure(Exception):
+    """An error that Lua is to see."""
+
+
+class ScriptError(Exception):
+    """A script ended with an error: its text, and where that arose if that is known."""
+
+    def __init__(self, message: bytes, source: bytes, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.line = line
+
+
+class Interpreter:
+    """Lua with the sandbox and the libraries; scripts are compiled by `compile` and run by `run`."""
+
+    def __init__(self, host: Host, version: bytes, version_number: int, memory_max_bytes: int) -> None:
+        from lupa import lua51
+
+        self.host = host
+        self.memory_max_bytes = memory_max_bytes
+        self._lua = lua51.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            attribute_handlers=(_deny, _deny),
+            max_memory=memory_max_bytes,
+        )
+        self._error = lua51.LuaError
+        self._table_from = self._lua.table_from
+        self._memory_used = self._lua.get_memory_used
+        self._failure = _Failure()
+        # What the failure stands for: text, or a table.
+        self._pending: Any = b""
+        # The script takes too much: it ends at its next line.
+        self._doomed = False
+        self._is_dooming = False
+        started = self._load("sandbox.lua")(self._wire(version, version_number))
+        self._run = started[b"run"]
+        self._run_with = started[b"run_with"]
+        self._compile = started[b"compile"]
+        self._doom = started[b"doom"]
+        self._disarm = started[b"disarm"]
+        self._where = started[b"where"]
+        self._sweep = started[b"sweep"]
+        started[b"probe"](self._raise)
+        self.runs = 0
+
+    # For whoever runs scripts
+
+    def compile(self, body: bytes, name: bytes) -> Any:
+        """The function that `body` makes, in the scripts' environment. Raises ScriptError if it is no Lua."""
+        self._make_room(3 * len(body))
+        try:
+            result = self._compile(body, name)
+        except self._error as error:
+            raise ScriptError(_text_of(error), b"", 0) from None
+        if type(result) is tuple:
+            raise ScriptError(result[1], b"", 0)
+        return result
+
+    def run(self, function: Any, protocol: int, keys: list[bytes], arguments: list[bytes]) -> Any:
+        """Run a function that `compile` gave: its value as a reply. Raises ScriptError.
+
+        A table comes encoded in the client's `protocol`, as `bytearray`.
+        """
+        self._doomed = False
+        self.runs += 1
+        count = len(keys) + len(arguments)
+        self._make_room(sum(map(len, keys)) + sum(map(len, arguments)) + 64 * count)
+        try:
+            if count < _STACK_MAX:
+                result = self._run(function, protocol, len(keys), *keys, *arguments)
+            else:
+                result = self._run_with(function, protocol, self._table_from(keys), self._table_from(arguments))
+        except (self._error, _Failure) as error:
+            # Only what ends a script whatever it does comes here.
+            if isinstance(error, _Failure):
+                raise ScriptError(_message_of(self._pending), b"", 0) from None
+            raise ScriptError(_text_of(error) or b"ERR not enough memory", b"", 0) from None
+        finally:
+            if self._doomed:
+                self._doomed = False
+                self._disarm()
+                self._lua.gccollect()
+                self._lua.set_max_memory(self.memory_max_bytes)
+        if type(result) is not tuple:
+            return result
+        if result[0] is False or result[0] == FAILED:
+            source = result[2] if len(result) > 2 else None
+            line = result[3] if len(result) > 3 else None
+            raise ScriptError(result[1], source or b"", int(line or 0))
+        return result
+
+    def memory_bytes(self) -> int:
+        """What the interpreter takes."""
+        return int(self._memory_used(True))
+
+    def is_worn(self) -> bool:
+        """Whether it holds so much memory, even after a collection, that a new one is better."""
+        if self._memory_used() < self.memory_max_bytes // 2:
+            return False
+        self._lua.gccollect()
+        self._sweep()
+        return bool(self._memory_used() >= self.memory_max_bytes // 2)
+
+    def _make_room(self, size: int) -> None:
+        """Raises ScriptError if `size` bytes more do not fit."""
+        if self._memory_used() + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
+            self._lua.gccollect()
+            if self._memory_used() + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
+                raise ScriptError(OUT_OF_MEMORY, b"", 0)
+
+    # What Lua calls
+
+    def _wire(self, version: bytes, version_number: int) -> Any:
+        """The functions and constants that sandbox.lua asks for."""
+        table = self._table_from
+        redis = {
+            b"call": self._call,
+            b"pcall": self._pcall,
+            b"sha1hex": self._sha1hex,
+            b"log": self._log,
+            b"setresp": self._setresp,
+            b"set_repl": self._set_repl,
+            b"acl_check_cmd": self._acl_check_cmd,
+            b"replicate_commands": _true,
+            b"breakpoint": _false,
+            b"debug": _nothing,
+            b"LOG_DEBUG": 0,
+            b"LOG_VERBOSE": 1,
+            b"LOG_NOTICE": 2,
+            b"LOG_WARNING": 3,
+            b"REPL_NONE": 0,
+            b"REPL_AOF": 1,
+            b"REPL_SLAVE": 2,
+            b"REPL_REPLICA": 2,
+            b"REPL_ALL": 3,
+            b"REDIS_VERSION": version,
+            b"REDIS_VERSION_NUM": version_number,
+        }
+        return table(
+            {
+                b"redis": table(redis),
+                b"libraries": table({}),
+                b"math": table({}),
+                b"take": self._take,
+                b"interrupt": self._interrupt,
+                b"script_protocol": self._script_protocol,
+                b"format_double": format_float,
+                b"error_text": error_text,
+                b"TABLE": TABLE,
+                b"BOOLEAN": BOOLEAN,
+                b"FAILED": FAILED,
+            }
+        )
+
+    def _load(self, name: str) -> Any:
+        source = files("respkv.scripting").joinpath("lua", name).read_bytes()
+        return self._lua.globals()[b"loadstring"](source, b"=respkv")
+
+    def _raise(self) -> None:
+        raise self._failure.with_traceback(None)
+
+    def fail(self, what: Any) -> None:
+        """Let Lua see an error: text, or a dict that becomes a table. Raises always."""
+        self._pending = what
+        raise self._failure.with_traceback(None)
+
+    def fail_here(self, message: bytes) -> None:
+        """As `fail`, with the position of the script in front, as luaL_error puts it there."""
+        self.fail(self._where() + message)
+
+    def _take(self) -> Any:
+        pending = self._pending
+        return self._table_from(pending) if type(pending) is dict else pending
+
+    def _call(self, *arguments: Any) -> Any:
+        try:
+            return self._to_lua(to_lua(self.host.call(arguments), self.host.script_protocol))
+        except ReplyError as error:
+            self._pending = {b"err": error.message}
+        except _Failure:
+            raise
+        except Exception:
+            logger.exception("a command of a script failed unexpectedly")
+            self._pending = {b"err": InternalError().message}
+        raise self._failure.with_traceback(None)
+
+    def _pcall(self, *arguments: Any) -> Any:
+        try:
+            return self._to_lua(to_lua(self.host.call(arguments), self.host.script_protocol))
+        except ReplyError as error:
+            return self._to_lua({b"err": error.message, b"ignore_error_stats_update": True})
+        except _Failure:
+            raise
+        except Exception:
+            logger.exception("a command of a script failed unexpectedly")
+            return self._to_lua({b"err": InternalError().message})
+
+    def _to_lua(self, value: Any) -> Any:
+        """Make a table of a list or dict; ends the script if there is no room for it."""
+        kind = type(value)
+        if kind is int or kind is bool or value is None:
+            return value
+        if self._doomed or self._memory_used() + 2 * size_of(value) + _HEADROOM_BYTES > self.memory_max_bytes:
+            self._end_for_memory()
+        if kind is bytes:
+            return value
+        return self._table_from(value, recursive=True)
+
+    def _end_for_memory(self) -> None:
+        # Room for what ends the script.
+        self._lua.set_max_memory(self._memory_used() + 2 * _HEADROOM_BYTES)
+        # Not to be ended within that.
+        self._is_dooming = True
+        self._doom()
+        self._is_dooming = False
+        self._doomed = True
+        self.fail({b"err": OUT_OF_MEMORY})
+
+    def _interrupt(self) -> bool:
+        if self._is_dooming:
+            return False
+        if self._doomed:
+            self._pending = {b"err": OUT_OF_MEMORY}
+            return True
+        try:
+            why = self.host.interrupt()
+        except Exception:
+            logger.exception("serving others while a script ran failed unexpectedly")
+            why = InternalError().message
+        if why:
+            self._pending = {b"err": why}
+        return bool(why)
+
+    def _script_protocol(self) -> int:
+        return self.host.script_protocol
+
+    def _sha1hex(self, *arguments: Any) -> Any:
+        import hashlib
+
+        if len(arguments) != 1:
+            self.fail({b"err": b"ERR wrong number of arguments"})
+        return hashlib.sha1(text_of(arguments[0])).hexdigest().encode()
+
+    def _log(self, *arguments: Any) -> None:
+        if len(arguments) < 2:
+            self.fail({b"err": b"ERR redis.log() requires two arguments or more."})
+        level = arguments[0]
+        if type(level) not in (int, float):
+            self.fail({b"err": b"ERR First argument must be a number (log level)."})
+        if not 0 <= level <= 3:
+            self.fail({b"err": b"ERR Invalid log level."})
+        self.host.log(int(level), b" ".join(text_of(argument) for argument in arguments[1:]))
+
+    def _setresp(self, *arguments: Any) -> None:
+        if len(arguments) != 1:
+            self.fail({b"err": b"ERR redis.setresp() requires one argument."})
+        if arguments[0] not in (2, 3):
+            self.fail({b"err": b"ERR RESP version must be 2 or 3."})
+        self.host.script_protocol = int(arguments[0])
+
+    def _set_repl(self, *arguments: Any) -> None:
+        if len(arguments) != 1:
+            self.fail({b"err": b"ERR redis.set_repl() requires one argument."})
+        if arguments[0] not in (0, 1, 2, 3):
+            self.fail({b"err": b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."})
+
+    def _acl_check_cmd(self, *arguments: Any) -> bool:
+        if not arguments:
+            self.fail({b"err": NoCommandGiven().message})
+        try:
+            return self.host.may_run(arguments)
+        except ReplyError as error:
+            self.fail({b"err": error.message})
+            raise
+
+
+def _true(*arguments: Any) -> bool:
+    return True
+
+
+def _false(*arguments: Any) -> bool:
+    return False
+
+
+def _nothing(*arguments: Any) -> Any:
+    return ()  # no value, which is not nil
+
+
+def _deny(*arguments: Any) -> Any:
+    raise AttributeError("scripts do not see attributes")
+
+
+def text_of(value: Any) -> bytes:
+    """What `tostring` makes of a string or number; nothing of anything else."""
+    if type(value) is bytes:
+        return value
+    if type(value) is int:
+        return b"%d" % value
+    if type(value) is float:
+        return b"%.14g" % value
+    return b""
+
+
+def error_text(text: bytes) -> bytes:
+    """What `redis.error_reply` makes of its argument: a dash in front goes, a code is put in front where none is."""
+    text = text.removeprefix(b"-")
+    return text if b" " in text else b"ERR " + text
+
+
+def _text_of(error: Exception) -> bytes:
+    return str(error).encode("latin-1", "replace")
+
+
+def _message_of(pending: Any) -> bytes:
+    return bytes(pending[b"err"]) if type(pending) is dict else bytes(pending)
+
+
+__all__ = ["BOOLEAN", "MEMORY_MAX_BYTES", "TABLE", "Interpreter", "ScriptError"]

@@ -1,0 +1,626 @@
+-- The world that scripts see. Loaded once into a fresh interpreter; everything in here that a script must not reach is
+-- a local. Chunk name "=respkv": positions in errors leave its frames out.
+--
+-- Rule 1: standard tables and _G are read-only. A script sees an empty table whose metatable looks up the real one, and
+--   refuses writes; next, pairs, rawget and their like are told of it.
+-- Rule 2: no value that wraps a Python object stays within reach. `redis.call` and others are C functions; an error they
+--   raise is one userdata, FAILURE, which pcall and whatever else catches errors exchange for what it stands for.
+-- Rule 3: a hook set here counts instructions; since hooks belong to one coroutine, each new one gets its own.
+
+local wire = ...
+
+-- What Python handed over, as C functions, which show no attributes.
+local function as_functions(t)
+    for name, value in pairs(t) do
+        if type(value) == "userdata" then
+            t[name] = python.as_function(value)
+        elseif type(value) == "table" then
+            as_functions(value)
+        end
+    end
+end
+as_functions(wire)
+
+local real_G, debug, python = _G, debug, python
+local error, type, next, pairs, ipairs, select, unpack = error, type, next, pairs, ipairs, select, unpack
+local real_pcall, real_xpcall, real_rawget, real_rawset, real_rawequal = pcall, xpcall, rawget, rawset, rawequal
+local real_getmetatable, real_setmetatable, real_tostring = getmetatable, setmetatable, tostring
+local real_loadstring, real_load, setfenv, concat = loadstring, load, setfenv, table.concat
+local real_create, real_resume, real_yield = coroutine.create, coroutine.resume, coroutine.yield
+local real_running, real_status = coroutine.running, coroutine.status
+local getinfo, sethook = debug.getinfo, debug.sethook
+local byte, find = string.byte, string.find
+
+local READONLY = "Attempt to modify a readonly table"
+
+-- Read-only tables
+
+local real_of = real_setmetatable({}, { __mode = "k" })
+
+local function refuse()
+    error(READONLY, 2)
+end
+
+local function readonly(real, index)
+    local proxy = real_setmetatable({}, { __index = index or real, __newindex = refuse, __metatable = false })
+    real_of[proxy] = real
+    return proxy
+end
+
+-- Errors
+
+local take = wire.take
+local FAILURE
+
+local function is_failure(err)
+    return type(err) == "userdata" and real_rawequal(err, FAILURE)
+end
+
+-- What a script's own handler gets: tables of error replies stay tables.
+local function exposed(err)
+    if is_failure(err) then
+        return (take())
+    end
+    return err
+end
+
+-- The clock of instructions
+
+local interrupt = wire.interrupt
+local INTERVAL = 100000
+local is_ended = false
+local hook
+
+-- Ends the script if that is due. Called by the hook, and whenever an error was caught: deep in C calls the hook cannot
+-- run and leaves such an error instead.
+local function check()
+    if interrupt() then
+        is_ended = true
+        -- From here on each line raises it again, so that pcall cannot swallow it.
+        sethook(hook, "l")
+        error(FAILURE, 0)
+    end
+end
+
+hook = check
+
+local function arm()
+    is_ended = false
+    sethook(hook, "", INTERVAL)
+end
+
+-- As Redis's pcall: of an error reply only its text is left.
+local function caught(ok, err, ...)
+    if ok then
+        return true, err, ...
+    end
+    err = exposed(err)
+    check()
+    if type(err) == "table" then
+        local text = real_rawget(err, "err")
+        if type(text) == "string" then
+            return false, text
+        end
+    end
+    return false, err
+end
+
+-- Where the script stands, for the error handler: the nearest frame that is neither a C function nor ours.
+local function position(level)
+    local info = getinfo(level, "Sl")
+    if info and info.what == "C" then
+        level = level + 1
+        info = getinfo(level, "Sl")
+    end
+    local is_ours = false
+    while info and (info.source == "=respkv" or (is_ours and (info.what == "C" or info.what == "tail"))) do
+        is_ours = true
+        level = level + 1
+        info = getinfo(level, "Sl")
+    end
+    return info
+end
+
+-- "user_script:1: " of the function that called the C function that is now running.
+local function where()
+    local info = getinfo(3, "Sl")
+    if info and info.currentline > 0 then
+        return info.short_src .. ":" .. info.currentline .. ": "
+    end
+    return ""
+end
+
+local function handler(err)
+    local info = position(3)
+    if is_failure(err) then
+        err = take()
+    end
+    if type(err) ~= "table" then
+        err = { err = "ERR " .. real_tostring(err) }
+    end
+    if info then
+        real_rawset(err, "source", info.source)
+        real_rawset(err, "line", info.currentline)
+    end
+    return err
+end
+
+-- Globals
+
+local globals = {}
+local G = real_setmetatable({}, {
+    __index = real_setmetatable(globals, {
+        __index = function(_, name)
+            error("Script attempted to access nonexistent global variable '" .. real_tostring(name) .. "'", 2)
+        end,
+    }),
+    __newindex = refuse,
+    __metatable = false,
+})
+real_of[G] = globals
+
+local environment = G
+
+-- Base functions
+
+for _, name in ipairs({
+    "assert", "error", "gcinfo", "ipairs", "select", "tonumber", "tostring", "type", "unpack", "rawequal",
+}) do
+    globals[name] = real_G[name]
+end
+globals._VERSION = _VERSION
+globals._G = G
+
+function globals.collectgarbage(option, argument)
+    if option == nil or option == "collect" or option == "count" or option == "step" then
+        return collectgarbage(option or "collect", argument or 0)
+    end
+    if option == "stop" or option == "restart" or option == "setpause" or option == "setstepmul" then
+        return 0
+    end
+    error("bad argument #1 to 'collectgarbage' (invalid option '" .. real_tostring(option) .. "')", 2)
+end
+
+local function check_table(t, name)
+    if type(t) ~= "table" then
+        error("bad argument #1 to '" .. name .. "' (table expected, got " .. type(t) .. ")", 3)
+    end
+end
+
+function globals.next(t, key)
+    check_table(t, "next")
+    return next(real_of[t] or t, key)
+end
+
+function globals.pairs(t)
+    check_table(t, "pairs")
+    return pairs(real_of[t] or t)
+end
+
+function globals.rawget(t, key)
+    check_table(t, "rawget")
+    return real_rawget(real_of[t] or t, key)
+end
+
+function globals.rawset(t, key, value)
+    check_table(t, "rawset")
+    if real_of[t] then
+        error(READONLY, 0)
+    end
+    return real_rawset(t, key, value)
+end
+
+local string_metatable
+
+function globals.getmetatable(value)
+    local kind = type(value)
+    if kind == "string" then
+        return string_metatable
+    elseif kind == "table" and not real_of[value] then
+        return real_getmetatable(value)
+    end
+    return nil
+end
+
+function globals.setmetatable(t, metatable)
+    check_table(t, "setmetatable")
+    if real_of[t] then
+        error(READONLY, 0)
+    end
+    if metatable ~= nil and type(metatable) ~= "table" then
+        error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+    end
+    return real_setmetatable(t, metatable)
+end
+
+function globals.pcall(...)
+    return caught(real_pcall(...))
+end
+
+local function handled(ok, ...)
+    if not ok then
+        check()
+    end
+    return ok, ...
+end
+
+function globals.xpcall(f, handle)
+    return handled(real_xpcall(f, function(err)
+        -- What runs here may run within the hook, with no other hook to end it.
+        if is_ended or (type(err) == "string" and find(err, "stack overflow", 1, true)) then
+            return err
+        end
+        return handle(exposed(err))
+    end))
+end
+
+-- Text, never bytecode, which can be made to read and write anywhere: behind a space it is just a wrong character.
+local function text_only(chunk)
+    return byte(chunk, 1) == 27 and " " .. chunk or chunk
+end
+
+local function in_environment(f, err)
+    if f then
+        setfenv(f, environment)
+        return f
+    end
+    return nil, exposed(err)
+end
+
+function globals.loadstring(text, name)
+    if type(text) ~= "string" and type(text) ~= "number" then
+        error("bad argument #1 to 'loadstring' (string expected, got " .. type(text) .. ")", 2)
+    end
+    text = text .. ""
+    return in_environment(real_loadstring(text_only(text), name or text))
+end
+
+function globals.load(read, name)
+    if type(read) ~= "function" then
+        error("bad argument #1 to 'load' (function expected, got " .. type(read) .. ")", 2)
+    end
+    -- Taken together first: the first byte alone tells bytecode, whatever pieces it comes in.
+    local pieces = {}
+    local ok, err = real_pcall(function()
+        while true do
+            local piece = read()
+            if piece == nil or piece == "" then
+                return
+            end
+            if type(piece) ~= "string" then
+                error("reader function must return a string", 0)
+            end
+            pieces[#pieces + 1] = piece
+        end
+    end)
+    if not ok then
+        return nil, exposed(err)
+    end
+    return in_environment(real_loadstring(text_only(concat(pieces)), name or "=(load)"))
+end
+
+-- Coroutines
+
+local function create(f)
+    if type(f) ~= "function" or getinfo(f, "S").what == "C" then
+        error("bad argument #1 to 'create' (Lua function expected)", 2)
+    end
+    local co = real_create(f)
+    sethook(co, hook, "", INTERVAL)
+    return co
+end
+
+local function resumed(ok, err, ...)
+    if ok then
+        return true, err, ...
+    end
+    err = exposed(err)
+    check()
+    return false, err
+end
+
+local function unwrapped(ok, ...)
+    if ok then
+        return ...
+    end
+    error((...), 0)
+end
+
+local coroutines = {
+    create = create,
+    running = real_running,
+    status = real_status,
+    yield = real_yield,
+    resume = function(...)
+        return resumed(real_resume(...))
+    end,
+    wrap = function(f)
+        local co = create(f)
+        return function(...)
+            return unwrapped(real_resume(co, ...))
+        end
+    end,
+}
+
+-- Standard libraries
+
+local function copy(from, names)
+    local to = {}
+    for name, value in pairs(from) do
+        if not names or names[name] then
+            to[name] = value
+        end
+    end
+    return to
+end
+
+local strings = copy(real_G.string)
+strings.dump = nil
+local maths = copy(real_G.math)
+
+globals.string = readonly(strings)
+globals.table = readonly(copy(real_G.table))
+globals.coroutine = readonly(coroutines)
+globals.os = readonly({ clock = real_G.os.clock })
+real_getmetatable("").__index = globals.string
+real_getmetatable("").__metatable = false
+string_metatable = readonly({ __index = globals.string })
+
+for name, function_ in pairs(wire.math) do
+    maths[name] = function_
+end
+globals.math = readonly(maths)
+
+-- Redis's own
+
+local function reply_of(kind)
+    return function(text, ...)
+        if type(text) ~= "string" or select("#", ...) > 0 then
+            return { err = "ERR wrong number or type of arguments" }
+        end
+        if kind == "err" then
+            return { err = wire.error_text(text) }
+        end
+        return { [kind] = text }
+    end
+end
+
+local redis = copy(wire.redis)
+redis.error_reply = reply_of("err")
+redis.status_reply = reply_of("ok")
+globals.redis = readonly(redis)
+globals.server = globals.redis
+
+for name, library in pairs(wire.libraries) do
+    globals[name] = readonly(copy(library))
+end
+
+-- Replies
+
+local format, floor = string.format, math.floor
+local DEPTH_MAX = 4000
+
+-- A number as an integer reply shows it: cut towards zero.
+local function integer(number)
+    return format("%d", number)
+end
+
+local encode
+
+local function encode_map(out, map, protocol, script_protocol, depth)
+    local count = 0
+    local at = #out + 1
+    out[at] = ""
+    for key, value in pairs(map) do
+        count = count + 1
+        encode(out, key, protocol, script_protocol, depth)
+        encode(out, value, protocol, script_protocol, depth)
+    end
+    out[at] = protocol == 2 and "*" .. 2 * count .. "\r\n" or "%" .. count .. "\r\n"
+end
+
+local function encode_set(out, set, protocol, script_protocol, depth)
+    local count = 0
+    local at = #out + 1
+    out[at] = ""
+    for key in pairs(set) do
+        count = count + 1
+        encode(out, key, protocol, script_protocol, depth)
+    end
+    out[at] = (protocol == 2 and "*" or "~") .. count .. "\r\n"
+end
+
+local function line_of(text)
+    return (string.gsub(text, "[\r\n]", " "))
+end
+
+local function encode_table(out, t, protocol, script_protocol, depth)
+    if depth > DEPTH_MAX then
+        out[#out + 1] = "-ERR reached lua stack limit\r\n"
+        return
+    end
+    depth = depth + 1
+    local err = real_rawget(t, "err")
+    if type(err) == "string" then
+        out[#out + 1] = "-" .. line_of(err) .. "\r\n"
+        return
+    end
+    local ok = real_rawget(t, "ok")
+    if type(ok) == "string" then
+        out[#out + 1] = "+" .. line_of(ok) .. "\r\n"
+        return
+    end
+    local double = real_rawget(t, "double")
+    if type(double) == "number" then
+        local text = wire.format_double(double)
+        out[#out + 1] = protocol == 2 and "$" .. #text .. "\r\n" .. text .. "\r\n" or "," .. text .. "\r\n"
+        return
+    end
+    local map = real_rawget(t, "map")
+    if type(map) == "table" then
+        return encode_map(out, map, protocol, script_protocol, depth)
+    end
+    local set = real_rawget(t, "set")
+    if type(set) == "table" then
+        return encode_set(out, set, protocol, script_protocol, depth)
+    end
+    local big = real_rawget(t, "big_number")
+    if type(big) == "string" then
+        big = line_of(big)
+        out[#out + 1] = protocol == 2 and "$" .. #big .. "\r\n" .. big .. "\r\n" or "(" .. big .. "\r\n"
+        return
+    end
+    local verbatim = real_rawget(t, "verbatim_string")
+    if type(verbatim) == "table" then
+        local form, text = real_rawget(verbatim, "format"), real_rawget(verbatim, "string")
+        if type(form) == "string" and type(text) == "string" then
+            if protocol == 2 then
+                out[#out + 1] = "$" .. #text .. "\r\n" .. text .. "\r\n"
+            else
+                form = string.sub(form .. "   ", 1, 3)
+                out[#out + 1] = "=" .. #text + 4 .. "\r\n" .. form .. ":" .. text .. "\r\n"
+            end
+            return
+        end
+    end
+    local at = #out + 1
+    out[at] = ""
+    local count = 0
+    while true do
+        local item = real_rawget(t, count + 1)
+        if item == nil then
+            break
+        end
+        count = count + 1
+        encode(out, item, protocol, script_protocol, depth)
+    end
+    out[at] = "*" .. count .. "\r\n"
+end
+
+encode = function(out, value, protocol, script_protocol, depth)
+    local kind = type(value)
+    if kind == "string" then
+        out[#out + 1] = "$" .. #value .. "\r\n" .. value .. "\r\n"
+    elseif kind == "number" then
+        out[#out + 1] = ":" .. integer(value) .. "\r\n"
+    elseif kind == "table" then
+        encode_table(out, value, protocol, script_protocol, depth)
+    elseif kind == "boolean" and (value or script_protocol == 3) then
+        if script_protocol == 3 and protocol == 3 then
+            out[#out + 1] = value and "#t\r\n" or "#f\r\n"
+        else
+            out[#out + 1] = value and ":1\r\n" or ":0\r\n"
+        end
+    else
+        out[#out + 1] = protocol == 2 and "$-1\r\n" or "_\r\n"
+    end
+end
+
+-- The driver
+
+local TABLE, BOOLEAN, FAILED = wire.TABLE, wire.BOOLEAN, wire.FAILED
+local script_protocol = wire.script_protocol
+
+local function answer(protocol, ok, value)
+    sethook()
+    if not ok then
+        if type(value) ~= "table" then
+            return FAILED, "ERR " .. real_tostring(value)
+        end
+        local text = real_rawget(value, "err")
+        if type(text) ~= "string" then
+            text = "ERR unknown error"
+        end
+        return FAILED, text, real_rawget(value, "source"), real_rawget(value, "line")
+    end
+    local kind = type(value)
+    if kind == "string" or kind == "nil" then
+        return value
+    elseif kind == "number" then
+        return value
+    elseif kind == "table" then
+        local out = {}
+        encode_table(out, value, protocol, script_protocol(), 1)
+        return TABLE, concat(out)
+    elseif kind == "boolean" then
+        return BOOLEAN, value
+    end
+    return nil
+end
+
+-- Run a script: `count` keys, then arguments.
+local function run(f, protocol, count, ...)
+    if count == 0 then
+        globals.KEYS, globals.ARGV = {}, { ... }
+    elseif count == 1 then
+        globals.KEYS, globals.ARGV = { (...) }, { select(2, ...) }
+    else
+        local keys, all = {}, { ... }
+        for at = 1, count do
+            keys[at] = all[at]
+        end
+        globals.KEYS, globals.ARGV = keys, { select(count + 1, ...) }
+    end
+    arm()
+    return answer(protocol, real_xpcall(f, handler))
+end
+
+-- The same for so many arguments that they do not fit on the stack.
+local function run_with(f, protocol, keys, argv)
+    globals.KEYS, globals.ARGV = keys, argv
+    arm()
+    return answer(protocol, real_xpcall(f, handler))
+end
+
+local function call_function(f, protocol, keys, argv)
+    globals.KEYS, globals.ARGV = nil, nil
+    arm()
+    return answer(protocol, real_xpcall(function()
+        return f(keys, argv)
+    end, handler))
+end
+
+local function compile(text, name)
+    local f, err = real_loadstring(text_only(text), name)
+    if not f then
+        return nil, err
+    end
+    setfenv(f, environment)
+    return f
+end
+
+-- Nothing of the real globals is needed any more; `debug` must go so that lupa adds no traceback to messages.
+local function lock()
+    real_getmetatable(FAILURE).__metatable = false
+    for _, name in ipairs({ "debug", "python", "io", "package", "require", "module", "dofile", "loadfile", "newproxy" }) do
+        real_G[name] = nil
+    end
+end
+
+return {
+    run = run,
+    run_with = run_with,
+    call_function = call_function,
+    compile = compile,
+    where = where,
+    probe = function(f)
+        local _
+        _, FAILURE = real_pcall(python.as_function(f))
+        lock()
+    end,
+    doom = function()
+        sethook(hook, "l")
+    end,
+    disarm = function()
+        sethook()
+    end,
+    sweep = function()
+        for proxy in pairs(real_of) do
+            if proxy ~= G and next(proxy) ~= nil then
+                for key in next, proxy do
+                    proxy[key] = nil
+                end
+            end
+        end
+    end,
+}

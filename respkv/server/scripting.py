@@ -1,0 +1,271 @@
+"""Scripts on the server's side: which commands they may run and how, and what becomes of their effects.
+
+`run_script` runs one: nobody comes in between, time stands still, what it changes is one MULTI..EXEC in the log, who
+waits for keys is served when it has ended, and commands that wait do not. A command in a script goes through the same
+table and handler as a client's, behind the checks of `_checked`, in Redis's order.
+
+Compiled: `call` is the way of each `redis.call`.
+"""
+
+import logging
+from math import copysign
+from typing import TYPE_CHECKING, Any, Final
+
+from respkv.commands.flags import (
+    BLOCKING,
+    DENYOOM,
+    GATE_DISK,
+    GATE_MEMORY,
+    MAY_REPLICATE,
+    NOSCRIPT,
+    WRITE,
+)
+from respkv.commands.spec import COMMANDS, Spec
+from respkv.doubles import format_float
+from respkv.errors import NoCommandGiven, OutOfMemory, ReplyError
+from respkv.reply import Block, Encoded
+from respkv.scripting.host import Host
+from respkv.scripting.interpreter import BOOLEAN, MEMORY_MAX_BYTES, Interpreter, ScriptError
+from respkv.scripting.scripts import Script, ScriptCache
+from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES
+from respkv.server import log
+
+if TYPE_CHECKING:
+    from respkv.server.server import Server
+    from respkv.server.session import Session
+
+logger = logging.getLogger(__name__)
+
+REDIS_VERSION: Final = b"7.4.0"
+REDIS_VERSION_NUM: Final = 0x00070400
+
+INT64_MIN: Final = -(2**63)
+
+
+class Scripting(Host):
+    """All scripts of a server, and the one that runs."""
+
+    def __init__(self, server: "Server") -> None:
+        super().__init__()
+        self.server = server
+        self.engine = server.engine
+        self.cache = ScriptCache()
+        self.interpreter: Interpreter | None = None
+        # Commands that a script may run and that need no session, by the spellings that were used.
+        self._plain: dict[bytes, Spec] = {}
+        # Of the script that runs: its session, its flags' effect, and whether it wrote.
+        self.session: Session | None = None
+        self.is_read_only = False
+        self.is_oom = False
+        self.wrote = False
+        # Flags of commands that have to be looked at before they run.
+        self._minds = 0
+
+    # Running
+
+    def lua(self) -> Interpreter:
+        """The interpreter, which is made when it is needed first."""
+        if self.interpreter is None:
+            self.interpreter = Interpreter(self, REDIS_VERSION, REDIS_VERSION_NUM, MEMORY_MAX_BYTES)
+        return self.interpreter
+
+    def compile(self, script: Script) -> None:
+        """Make the function of `script`. Raises ReplyError if it is no Lua."""
+        try:
+            script.function = self.lua().compile(script.code, b"@user_script")
+        except ScriptError as error:
+            raise ReplyError(b"ERR Error compiling script (new function): " + error.message) from None
+
+    def flush(self) -> None:
+        """Forget all scripts, and what they left in the interpreter."""
+        self.cache.clear()
+        self.interpreter = None
+
+    def run_script(
+        self, session: "Session", script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool
+    ) -> Any:
+        """Run `script` for `session`: its reply. Raises ReplyError."""
+        self._begin(session, script.flags, read_only=read_only)
+        if script.function is None:
+            self.compile(script)
+        return self._run(session, script.function, keys, arguments, script.sha, b"")
+
+    def _begin(self, session: "Session", flags: int, *, read_only: bool) -> None:
+        """Take over what `flags` say of the script that is about to run. Raises ReplyError if it must not run now."""
+        server = self.server
+        gate = session.gate
+        self.is_oom = bool(gate & GATE_MEMORY) and not server.make_room()
+        if not flags & COMPATIBLE:
+            if read_only and not flags & NO_WRITES:
+                raise ReplyError(b"ERR Can not execute a script with write flag using *_ro command.")
+            if not flags & (ALLOW_OOM | NO_WRITES) and self.is_oom:
+                raise ReplyError(
+                    b"OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+                )
+            if not flags & NO_WRITES and gate & GATE_DISK:
+                raise ReplyError(server.disk_error())
+        if flags & ALLOW_OOM:
+            self.is_oom = False
+        self.is_read_only = read_only or bool(flags & NO_WRITES)
+        self.wrote = False
+        self._minds = NOSCRIPT | BLOCKING
+        if self.is_read_only or gate & GATE_DISK:
+            self._minds |= WRITE | MAY_REPLICATE
+        if self.is_oom:
+            self._minds |= DENYOOM
+
+    def _run(
+        self,
+        session: "Session",
+        function: Any,
+        keys: list[bytes],
+        arguments: list[bytes],
+        name: bytes,
+        library: bytes,
+    ) -> Any:
+        engine = self.engine
+        interpreter = self.lua()
+        in_transaction = session.executing
+        first_effect = len(engine.effects)
+        db = session.db
+        served_later = engine.serves_later
+        session.executing = True
+        engine.serves_later = True
+        self.session = session
+        self.script_protocol = 2
+        try:
+            result = interpreter.run(function, session.protocol, keys, arguments)
+        except ScriptError as error:
+            raise _error_reply(error, name) from None
+        finally:
+            self.session = None
+            session.executing = in_transaction
+            session.db = db
+            engine.serves_later = served_later
+            if not in_transaction and len(engine.effects) - first_effect > 1:
+                engine.frame(first_effect)
+            if engine.filled and not served_later:
+                engine.waiters.serve()
+            if not interpreter.runs & 127 and interpreter.is_worn():
+                self._replace_interpreter()
+        return self._reply_of(result)
+
+    def _reply_of(self, result: Any) -> Any:
+        """The reply that the value of a script stands for."""
+        if type(result) is bytes or type(result) is int or result is None:
+            return result
+        if type(result) is float:
+            return int(result) if -(2.0**63) < result < 2.0**63 else INT64_MIN
+        if type(result) is tuple:
+            if result[0] != BOOLEAN:
+                return Encoded([result[1]])
+            result = result[1]
+        if self.script_protocol == 3:
+            return result
+        return 1 if result else None
+
+    def _replace_interpreter(self) -> None:
+        logger.warning("scripts have left too much in the Lua interpreter; it is replaced")
+        self.interpreter = None
+        self.cache.forget_functions()
+
+    # What scripts call
+
+    def call(self, arguments: tuple[Any, ...]) -> Any:
+        """As Host."""
+        argv = [argument if type(argument) is bytes else _argument_of(argument) for argument in arguments]
+        if not argv:
+            raise NoCommandGiven
+        spec = self._plain.get(argv[0])
+        if spec is None or spec.flags & self._minds or not spec.least <= len(argv) <= spec.most:
+            spec = self._checked(argv)
+        session = self.session
+        assert session is not None
+        engine = self.engine
+        db = session.db
+        spec.calls += 1
+        try:
+            reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
+        except ReplyError:
+            spec.failed_calls += 1
+            if engine.dirty:
+                engine.commit(db, argv)
+            raise
+        if engine.dirty:
+            self.wrote = True
+            engine.commit(db, argv)
+        if type(reply) is Block:
+            return reply.at_once
+        return reply
+
+    def _checked(self, argv: list[bytes]) -> Spec:
+        """The command that `argv` names, if the script may run it now. Raises ReplyError."""
+        spec = _look_up(argv)
+        if spec is None:
+            raise ReplyError(b"ERR Unknown Redis command called from script")
+        if not spec.least <= len(argv) <= spec.most or spec.handler is None:
+            raise ReplyError(b"ERR Wrong number of args calling Redis command from script")
+        if spec.flags & NOSCRIPT:
+            raise ReplyError(b"ERR This Redis command is not allowed from script")
+        if spec.flags & (WRITE | MAY_REPLICATE) and self.is_read_only:
+            raise ReplyError(b"ERR Write commands are not allowed from read-only scripts.")
+        session = self.session
+        assert session is not None
+        if spec.flags & WRITE and session.gate & GATE_DISK and not self.wrote:
+            raise ReplyError(self.server.disk_error())
+        if spec.flags & DENYOOM and self.is_oom and not self.wrote:
+            raise OutOfMemory
+        if not spec.wants_session and b"|" not in spec.name and len(self._plain) < _SPELLINGS_MAX:
+            self._plain[argv[0]] = spec
+        return spec
+
+    def may_run(self, arguments: tuple[Any, ...]) -> bool:
+        """As Host."""
+        argv = [_argument_of(argument) for argument in arguments]
+        spec = _look_up(argv)
+        if spec is None or spec.handler is None:
+            raise ReplyError(b"ERR Invalid command passed to redis.acl_check_cmd()")
+        return True
+
+    def log(self, level: int, message: bytes) -> None:
+        """As Host."""
+        text = message.decode("utf-8", "backslashreplace")
+        if level <= 0:
+            logger.debug(text)
+        elif level == 1:
+            log.verbose(logger, text)
+        elif level == 2:
+            log.notice(logger, text)
+        else:
+            logger.warning(text)
+
+
+_SPELLINGS_MAX: Final = 1024
+
+
+def _look_up(argv: list[bytes]) -> Spec | None:
+    spec = COMMANDS.get(argv[0].lower())
+    if spec is not None and spec.subcommands and len(argv) > 1:
+        return spec.subcommands.get(argv[1].lower())
+    return spec
+
+
+def _argument_of(value: Any) -> bytes:
+    """An argument of `redis.call`. Raises ReplyError if it is neither a string nor a number."""
+    if type(value) is bytes:
+        return value
+    if type(value) is int:
+        return b"%d" % value
+    if type(value) is float:
+        if value != value:
+            return b"-nan" if copysign(1.0, value) < 0 else b"nan"
+        return format_float(value)
+    raise ReplyError(b"ERR Lua redis lib command arguments must be strings or integers")
+
+
+def _error_reply(error: ScriptError, name: bytes) -> ReplyError:
+    """How a client sees an error of the script called `name`."""
+    message = error.message
+    if error.source:
+        message = b"%b script: %b, on %b:%d." % (message, name, error.source, error.line)
+    return ReplyError(message)
