@@ -74,6 +74,7 @@ GROUP_TITLES = {
     "transactions": "Transactions",
     "connection": "Connections",
     "server": "The server",
+    "cluster": "Without a cluster",
 }
 """Group of a declaration -> its heading, in the order of the page."""
 

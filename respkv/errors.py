@@ -274,6 +274,16 @@ class NoCommandGiven(ReplyError):
         super().__init__(b"ERR Please specify at least one argument for this redis lib call")
 
 
+class BadSubcommand(ReplyError):
+    """A subcommand of `container` with arguments that do not belong to it."""
+
+    def __init__(self, container: bytes, subcommand: bytes) -> None:
+        super().__init__(
+            b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
+            % (subcommand[:128], container)
+        )
+
+
 class InternalError(ReplyError):
     """A fault of ours; the log has the details, and the client is disconnected."""
 

@@ -42,6 +42,7 @@ _GROUP_CATEGORIES: Final = {
     "connection": "connection",
     "transactions": "transaction",
     "server": "",
+    "cluster": "",
     "bitmap": "bitmap",
     "list": "list",
     "hash": "hash",

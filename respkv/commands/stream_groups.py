@@ -22,7 +22,7 @@ from respkv.commands.stream_args import (
 )
 from respkv.commands.stream_reads import Claims, find_consumer, set_id_effect
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import BadSyntax, CountTooSmall, NotAnInteger, ReplyError
+from respkv.errors import BadSubcommand, BadSyntax, CountTooSmall, NotAnInteger, ReplyError
 from respkv.reply import NULL_ARRAY, OK, Encoded, Reply, Status
 from respkv.values.stream_groups import Group, SortedIds
 from respkv.values.stream_ids import format_id, parse_id
@@ -31,16 +31,6 @@ from respkv.values.streams import NO_LIMIT, Stream
 command = CommandGroup("stream", __name__)
 
 command.container("XGROUP", since="5.0.0", summary="Manages the groups of consumers of a stream.")
-
-
-class BadSubcommand(ReplyError):
-    """A subcommand of `container` with arguments that do not belong to it."""
-
-    def __init__(self, container: bytes, subcommand: bytes) -> None:
-        super().__init__(
-            b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
-            % (subcommand[:128], container)
-        )
 
 
 class _GroupOptions:

@@ -6,9 +6,8 @@ from respkv.commands.args import parse_int
 from respkv.commands.flags import LOADING, READONLY, STALE
 from respkv.commands.spec import CommandGroup
 from respkv.commands.stream_args import NoGroupOfKey, stream_or_none
-from respkv.commands.stream_groups import BadSubcommand
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import NoSuchKey
+from respkv.errors import BadSubcommand, NoSuchKey
 from respkv.reply import Encoded, Reply, Status
 from respkv.values.stream_groups import Consumer, Group, SortedIds
 from respkv.values.stream_ids import ID_MAX, format_id

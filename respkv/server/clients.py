@@ -36,6 +36,8 @@ def parse_type(word: bytes) -> bytes:
 
 def type_of(session: "Session") -> bytes:
     """The kind that `session` is of."""
+    if session.replica is not None and session.replica.is_served:
+        return b"replica"
     return b"pubsub" if session.gate & GATE_SUBSCRIBED else b"normal"
 
 
@@ -103,6 +105,7 @@ def describe(session: "Session") -> bytes:
 
 def _flags(session: "Session") -> str:
     reasons = (
+        (type_of(session) == b"replica", "S"),
         (session.gate & GATE_SUBSCRIBED, "P"),
         (session.gate & GATE_MULTI or session.executing, "x"),
         (session.is_blocked(), "b"),

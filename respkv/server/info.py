@@ -229,7 +229,7 @@ def stats_fields(server: Server) -> Fields:
         "instantaneous_input_repl_kbps": "0.00",
         "instantaneous_output_repl_kbps": "0.00",
         "rejected_connections": stats.rejected_connections,
-        "sync_full": 0,
+        "sync_full": server.persistence.transfers_begun,
         "sync_partial_ok": 0,
         "sync_partial_err": 0,
         "expired_subkeys": engine.expired_members,
@@ -278,10 +278,15 @@ def stats_fields(server: Server) -> Fields:
 
 
 def replication_fields(server: Server) -> Fields:
-    """# Replication."""
-    return {
-        "role": "master",
-        "connected_slaves": 0,
+    """# Replication. Who fetches a snapshot counts as a replica, as in Redis."""
+    replicas = [one for one in server.sessions.values() if type_of(one) == b"replica"]
+    fields: Fields = {"role": "master", "connected_slaves": len(replicas)}
+    for number, one in enumerate(replicas):
+        assert one.replica is not None
+        state = "wait_bgsave" if one.replica.transfer is None else "send_bulk"
+        host = one.replica.address.decode("latin-1") or one.address.rpartition(":")[0]
+        fields[f"slave{number}"] = f"ip={host},port={one.replica.port},state={state},offset=0,lag=0"
+    return fields | {
         "master_failover_state": "no-failover",
         "master_replid": server.replication_id,
         "master_replid2": "0" * 40,

@@ -4,6 +4,12 @@
 one that owns a data directory, and puts itself into `Server.persistence`.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from respkv.server.replicas import Replica
+    from respkv.server.session import Session
+
 
 class Persistence:
     """State as plain attributes, kept current by the implementation; times are unix seconds, durations seconds."""
@@ -37,6 +43,8 @@ class Persistence:
         self.log_buffer_bytes = 0
         self.syncs_in_flight = 0
         self.delayed_syncs = 0
+        # Snapshots that were asked for by clients, as by replicas.
+        self.transfers_begun = 0
         # Why the log cannot be written, or synced; empty while it can.
         self.write_error = ""
 
@@ -51,6 +59,10 @@ class Persistence:
     def schedule_save(self) -> None:
         """Begin to write a snapshot as soon as the rewrite of the log is over."""
         self.is_save_scheduled = True
+
+    def start_transfer(self, session: "Session", replica: "Replica") -> bool:
+        """Begin to write a snapshot for `session`, which is parked until it is sent; whether that worked."""
+        return False
 
     def start_rewrite(self) -> bool:
         """Begin to compact the log beside other work; whether that worked."""

@@ -195,10 +195,10 @@ class Server:
             self.slowlog.add(now_s, elapsed_ns // 1000, redacted(spec, argv), address, session.name)
 
     def check_protected(self, session: Session, spec: Spec) -> None:
-        """Raises ReplyError if `enable-debug-command` keeps `session` from DEBUG."""
-        allowed = self.config.enable_debug_command
+        """Raises ReplyError if `enable-debug-command` or `enable-module-command` keeps `session` from `spec`."""
+        name = spec.name.partition(b"|")[0]
+        allowed = self.config.get(f"enable-{name.decode()}-command")
         if allowed == "no" or (allowed == "local" and not is_local(session)):
-            name = spec.name.partition(b"|")[0]
             raise ReplyError(
                 b'ERR %b command not allowed. If the enable-%b-command option is set to "local", you can run it from'
                 b" a local connection, otherwise you need to set this option in the configuration file, and then"

@@ -33,6 +33,7 @@ from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
 from respkv.server.gate import run_unusual
 from respkv.server.output import note_cut_off
+from respkv.server.replicas import PART_BYTES, Replica
 from respkv.server.stats import Stats
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ UNAUTHENTICATED_QUERY_MAX_BYTES: Final = 1024 * 1024
 
 UNSENT: Final = "unsent"
 """Why a session is parked whose replies are to be sent before it goes on."""
+
+TRANSFER: Final = "transfer"
+"""Why a session is parked that gets a snapshot: it asks nothing more."""
 
 OUTPUT_MAX_BYTES: Final = 32 * 1024 * 1024
 OUTPUT_MAX_PARTS: Final = 65536
@@ -106,6 +110,8 @@ class Session:
         self.skips_next = False
         self.no_evict = False
         self.no_touch = False
+        # Set for a client that behaves as a replica (REPLCONF).
+        self.replica: Replica | None = None
         self.created_ms = server.engine.now_ms
         self.active_ms = self.created_ms
         self.last_spec: Spec | None = None
@@ -152,6 +158,8 @@ class Session:
 
     def resume(self) -> None:
         """Go on after `parked`: run what waited."""
+        if self.replica is not None and self.parked in (TRANSFER, UNSENT) and self._send_part(self.replica):
+            return
         self.parked = ""
         self.engine.waits_for = 0
         requests = self.backlog
@@ -159,6 +167,28 @@ class Session:
         if requests:
             self._run(requests)
         self._finish_receiving()
+
+    def _send_part(self, replica: Replica) -> bool:
+        """Go on with the snapshot for `replica`; False if none is meant for it."""
+        transfer = replica.transfer
+        if transfer is None:
+            return self.parked == TRANSFER  # it is still being written
+        part = transfer.read(PART_BYTES)
+        replica.progress_ms = self.engine.now_ms
+        if part:
+            self.out.append(part)
+            self.parked = UNSENT
+        else:
+            self.end_transfer()
+            self.parked = ""
+            self.closing = True
+        return True
+
+    def end_transfer(self) -> None:
+        """Send no more of a snapshot, if one is being sent."""
+        if self.replica is not None and self.replica.transfer is not None:
+            self.replica.transfer.close()
+            self.replica.transfer = None
 
     def _finish_receiving(self) -> None:
         reader = self.reader
@@ -323,7 +353,7 @@ class Session:
 
     def is_blocked(self) -> bool:
         """Whether a command of the session waits for something other than its own client."""
-        return self.parked not in ("", UNSENT)
+        return self.parked not in ("", UNSENT, TRANSFER)
 
     def is_authenticated(self) -> bool:
         """Whether the client may do more than authenticate."""
@@ -428,6 +458,7 @@ class Session:
         self.closed = True
         self.closing = True
         self.end_block()
+        self.end_transfer()
         self.release_locks()
         self.queue = []
         self.backlog = []

@@ -6,8 +6,6 @@ written by a thread.
 """
 
 import logging
-import queue
-import threading
 from collections.abc import Generator
 from typing import Protocol
 
@@ -26,17 +24,13 @@ from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
 from respkv.server.durability import Durability
 from respkv.server.persistence import Persistence
+from respkv.server.replicas import Replica
 from respkv.server.server import Server
+from respkv.server.session import Session
+from respkv.server.snapshot_thread import PENDING_BYTES, SLICE_KEYS, SnapshotThread
+from respkv.server.transfers import Transfers
 
 logger = logging.getLogger(__name__)
-
-SLICE_KEYS = 2000
-"""Keys of a snapshot that are handed to its writer at once."""
-
-SLICES_A_TICK = 8
-
-PENDING_BYTES = 32 * 1024 * 1024
-"""How much of a snapshot may wait for the disk."""
 
 RETRY_S = 1.0
 """How often a log that failed is tried again, and a poisoned one replaced."""
@@ -76,7 +70,8 @@ class Storage(Persistence):
         self._lock: DirectoryLock | None = None
         self._recovered = Recovered()
         self._compactor: Compactor | None = None
-        self._writer: _SnapshotThread | None = None
+        self._writer: SnapshotThread | None = None
+        self._transfers = Transfers(self.engine, self.files, config.dir, self._new_snapshot_writer)
         self._retry_at_s = 0.0
         self._save_failed_at_s = 0.0
         self.last_save_s = unix_s()
@@ -146,8 +141,7 @@ class Storage(Persistence):
 
     def close(self) -> bool:
         """Make everything durable and end all work; whether everything is safe."""
-        if self._writer is not None:
-            self._abandon_snapshot()
+        self._abandon_snapshot()
         if self._compactor is not None:
             self._compactor.abandon()
         return self.log is None or self.log.close()
@@ -167,8 +161,11 @@ class Storage(Persistence):
             self.durability.take_over_state()
             if was_running and self._compactor.running is None:
                 self._rewrite_ended(self._compactor)
+        self._tick_transfers()
         if self._writer is not None:
             self._feed_snapshot(self._writer)
+        elif self._transfers.is_writing:
+            pass  # the others wait until it is done
         elif self.is_save_scheduled and not self.is_rewriting:
             self.is_save_scheduled = False
             self.start_save()
@@ -239,7 +236,7 @@ class Storage(Persistence):
     def _write_snapshot(self, image: Snapshot) -> None:
         writer: SnapshotWriter | None = None
         try:
-            writer = self._new_snapshot_writer(image)
+            writer = self._new_snapshot_writer(image, self.layout.snapshot_path)
             while (piece := image.take(SLICE_KEYS)) is not None:
                 writer.add(*piece)
                 if writer.pending_bytes > PENDING_BYTES:
@@ -252,31 +249,29 @@ class Storage(Persistence):
         finally:
             image.close()
 
-    def _new_snapshot_writer(self, image: Snapshot) -> SnapshotWriter:
+    def _new_snapshot_writer(self, image: Snapshot | None, path: str, with_functions: bool = True) -> SnapshotWriter:
         version = version_for(self.engine.databases)
-        functions = self._recovered.functions
-        return SnapshotWriter(self.files, self.layout.snapshot_path, image.sizes, functions, version=version)
+        functions = self._recovered.functions if with_functions else ()
+        sizes = {} if image is None else image.sizes
+        return SnapshotWriter(self.files, path, sizes, functions, version=version)
 
     def start_save(self) -> bool:
         """As Persistence."""
         image = Snapshot(self.engine)
         try:
-            writer = self._new_snapshot_writer(image)
+            writer = self._new_snapshot_writer(image, self.layout.snapshot_path)
         except OSError as error:
             image.close()
             server_log.warning(logger, "the snapshot could not be begun", reason=error.strerror or str(error))
             self.last_save_ok = False
             return False
-        self._writer = _SnapshotThread(writer, image, self.engine.changes)
+        self._writer = SnapshotThread(writer, image, self.engine.changes)
         self.is_saving = True
         self.save_started_s = unix_s()
         return True
 
-    def _feed_snapshot(self, writer: "_SnapshotThread") -> None:
-        for _ in range(SLICES_A_TICK):
-            if not writer.feed():
-                break
-        if not writer.has_ended:
+    def _feed_snapshot(self, writer: SnapshotThread) -> None:
+        if not writer.feed_slices():
             return
         self._writer = None
         self.is_saving = False
@@ -292,10 +287,11 @@ class Storage(Persistence):
         self.engine.changes = changes
 
     def _abandon_snapshot(self) -> None:
+        self._transfers.abandon()
         if self._writer is not None:
             self._writer.abandon()
             self._writer = None
-            self.is_saving = False
+        self.is_saving = False
 
     def _saved(self, seconds: float) -> None:
         self.engine.changes = 0
@@ -314,6 +310,23 @@ class Storage(Persistence):
             if self.engine.changes >= changes and now_s - self.last_save_s >= seconds:
                 self.start_save()
                 return
+
+    def start_transfer(self, session: Session, replica: Replica) -> bool:
+        """As Persistence."""
+        self._transfers.add(session)
+        self.transfers_begun += 1
+        return True
+
+    def _tick_transfers(self) -> None:
+        was_writing = self._transfers.is_writing
+        self._transfers.tick(self.config.get("repl-timeout"))
+        if was_writing and not self._transfers.is_writing:
+            self.is_saving = False
+        if not self.is_saving and not self.is_save_scheduled:
+            self._transfers.begin()
+            if self._transfers.is_writing:
+                self.is_saving = True
+                self.save_started_s = unix_s()
 
     # Compaction
 
@@ -463,58 +476,3 @@ class Storage(Persistence):
 
     def _write_base(self, path: str) -> None:
         write_base(self.files, path, self.engine.databases, {}, self._recovered.functions)
-
-
-class _SnapshotThread:
-    """Writes a snapshot beside other work: the main thread encodes slices of the image, a thread writes them."""
-
-    def __init__(self, writer: SnapshotWriter, image: Snapshot, changes_at_start: int) -> None:
-        self.changes_at_start = changes_at_start
-        self.started_s = steady_s()
-        self.error: OSError | None = None
-        self.has_ended = False
-        self._writer = writer
-        self._image = image
-        # What the thread has to do next: write out what is encoded, or (False) finish the file, or (None) drop it.
-        self._steps: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
-        self._is_fed = False
-        self._thread = threading.Thread(target=self._run, name="respkv-snapshot", daemon=True)
-        self._thread.start()
-
-    def feed(self) -> bool:
-        """Hand one more slice over; whether another one may follow at once."""
-        if not self._thread.is_alive():
-            self._end()
-            return False
-        # A slow disk holds the slices back in the image instead of in memory twice.
-        if self._is_fed or self._writer.pending_bytes > PENDING_BYTES:
-            return False
-        piece = self._image.take(SLICE_KEYS)
-        if piece is None:
-            self._is_fed = True
-        else:
-            self._writer.add(*piece)
-        self._steps.put(piece is not None)
-        return not self._is_fed
-
-    def abandon(self) -> None:
-        """Stop, and leave no file behind."""
-        self._steps.put(None)
-        self._end()
-
-    def _end(self) -> None:
-        self._thread.join()
-        self._image.close()
-        self.has_ended = True
-
-    def _run(self) -> None:
-        try:
-            while step := self._steps.get():
-                self._writer.drain()
-            if step is None:
-                self._writer.discard()
-            else:
-                self._writer.finish()
-        except OSError as error:
-            self.error = error
-            self._writer.discard()

@@ -1,12 +1,12 @@
-"""Commands about the server as a whole: INFO, TIME, ROLE, LOLWUT, modules and replication that are not there."""
+"""Commands about the server as a whole: INFO, TIME, LOLWUT, and modules, which are not there."""
 
 from respkv.commands.args import parse_int
-from respkv.commands.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, READONLY, STALE
+from respkv.commands.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, PROTECTED, READONLY, STALE
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.engine.clock import unix_us
-from respkv.errors import NotAnInteger, ReplyError
-from respkv.reply import OK, Reply, Verbatim
+from respkv.errors import ReplyError
+from respkv.reply import Reply, Verbatim
 from respkv.server.banner import REDIS_VERSION
 from respkv.server.info import info
 from respkv.server.lolwut import landscape
@@ -36,34 +36,6 @@ def time(session: Session, argv: list[bytes]) -> Reply:
     return [b"%d" % seconds, b"%d" % microseconds]
 
 
-@command("ROLE", NOSCRIPT | LOADING | STALE | FAST, since="2.8.12", cost="O(1)", acl="+admin +dangerous")
-def role(session: Session, argv: list[bytes]) -> Reply:
-    """What the server is to others: a primary, its offset, its replicas."""
-    return [b"master", 0, []]
-
-
-@command(
-    "REPLICAOF <host port:int | NO ONE>",
-    ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    since="5.0.0",
-    cost="O(1)",
-)
-def replicaof(session: Session, argv: list[bytes]) -> Reply:
-    """Be a primary (NO ONE), which this server always is."""
-    return _be_primary(argv)
-
-
-@command(
-    "SLAVEOF <host port:int | NO ONE>",
-    ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    since="1.0.0",
-    cost="O(1)",
-)
-def slaveof(session: Session, argv: list[bytes]) -> Reply:
-    """The old name of REPLICAOF."""
-    return _be_primary(argv)
-
-
 @command("LOLWUT [VERSION version:int]", READONLY | FAST, since="5.0.0", cost="O(1)")
 def lolwut(session: Session, argv: list[bytes]) -> Reply:
     """Draw something, and tell the version."""
@@ -82,19 +54,30 @@ def module_list(session: Session, argv: list[bytes]) -> Reply:
     return []
 
 
+_LOADS = ADMIN | NOSCRIPT | NO_ASYNC_LOADING | PROTECTED
+
+
+def _load(session: Session, argv: list[bytes]) -> Reply:
+    """Refuse: modules are made for Redis's own process."""
+    raise ReplyError(b"ERR Error loading the extension. Please check the server logs.")
+
+
+command("MODULE LOAD path [arg [arg ...]]", _LOADS, since="4.0.0", cost="O(1)")(_load)
+command(
+    "MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]",
+    _LOADS,
+    since="7.0.0",
+    cost="O(1)",
+)(_load)
+
+
+@command("MODULE UNLOAD name", _LOADS, since="4.0.0", cost="O(1)")
+def module_unload(session: Session, argv: list[bytes]) -> Reply:
+    """Refuse: no module is loaded."""
+    raise ReplyError(b"ERR Error unloading module: no such module with that name")
+
+
 @command("MODULE HELP", LOADING | STALE, since="5.0.0", cost="O(1)")
 def module_help(session: Session, argv: list[bytes]) -> Reply:
     """Print this help."""
     return help_of(b"module")
-
-
-def _be_primary(argv: list[bytes]) -> Reply:
-    if argv[1].lower() == b"no" and argv[2].lower() == b"one":
-        return OK
-    try:
-        port = parse_int(argv[2])
-    except NotAnInteger:
-        port = -1
-    if not 0 <= port <= 65535:
-        raise ReplyError(b"ERR Invalid master port")
-    raise ReplyError(b"ERR respkv cannot be a replica of another server")

@@ -5,7 +5,7 @@ from respkv.commands.flags import ADMIN, GATE_SILENT, GATE_UNTOUCHING, LOADING, 
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.commands.timeouts import deadline_ms_of
-from respkv.errors import BadSyntax, NotAnInteger, ReplyError
+from respkv.errors import BadSubcommand, BadSyntax, NotAnInteger, ReplyError
 from respkv.reply import NO_REPLY, OK, Members, Reply, Verbatim
 from respkv.server.clients import describe, parse_type, type_of
 from respkv.server.commands.connection import BadClientName, is_plain
@@ -125,7 +125,9 @@ def client_unblock(session: Session, argv: list[bytes]) -> Reply:
     with_error = False
     if len(argv) > 3:
         reason = argv[3].lower()
-        if reason not in (b"timeout", b"error") or len(argv) > 4:
+        if len(argv) > 4:
+            raise BadSubcommand(b"CLIENT", argv[1])
+        if reason not in (b"timeout", b"error"):
             raise ReplyError(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
         with_error = reason == b"error"
     other = session.server.sessions.get(parse_int(argv[2]))
@@ -144,7 +146,9 @@ def client_pause(session: Session, argv: list[bytes]) -> Reply:
     holds_reads = True
     if len(argv) > 3:
         mode = argv[3].lower()
-        if mode not in (b"write", b"all") or len(argv) > 4:
+        if len(argv) > 4:
+            raise BadSubcommand(b"CLIENT", argv[1])
+        if mode not in (b"write", b"all"):
             raise ReplyError(b"ERR CLIENT PAUSE mode must be WRITE or ALL")
         holds_reads = mode == b"all"
     until_ms = deadline_ms_of(argv[2], session.engine.now_ms)

@@ -12,7 +12,7 @@ from respkv.commands.flags import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE
 from respkv.commands.objects import encoding_of
 from respkv.commands.spec import CommandGroup
 from respkv.engine.clock import stop_s
-from respkv.errors import NoSuchKey, ReplyError
+from respkv.errors import BadSubcommand, NoSuchKey, ReplyError
 from respkv.persistence.rdb_values import encode_value
 from respkv.reply import OK, Attribute, BigNumber, Members, Push, Reply, Status, Verbatim
 from respkv.server.digest import data_digest, value_digest
@@ -83,7 +83,7 @@ def debug(session: Session, argv: list[bytes]) -> Reply:
         return OK
     if name == b"HELP" and len(argv) == 2:
         return _help()
-    raise ReplyError(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try DEBUG HELP." % argv[1][:128])
+    raise BadSubcommand(b"DEBUG", argv[1])
 
 
 def _help() -> Reply:

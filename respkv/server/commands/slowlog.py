@@ -4,7 +4,7 @@ from respkv.commands.args import parse_int
 from respkv.commands.flags import ADMIN, LOADING, STALE
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
-from respkv.errors import NotAnInteger, ReplyError
+from respkv.errors import BadSubcommand, NotAnInteger, ReplyError
 from respkv.reply import OK, Reply
 from respkv.server.session import Session
 
@@ -28,7 +28,7 @@ command.container("SLOWLOG", since="2.2.12", summary="Shows the commands that to
 def slowlog_get(session: Session, argv: list[bytes]) -> Reply:
     """The newest entries: number, time, duration in µs, arguments, client's address and name; -1 for all."""
     if len(argv) > 3:
-        raise ReplyError(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try SLOWLOG HELP." % argv[1])
+        raise BadSubcommand(b"SLOWLOG", argv[1])
     count = SHOWN if len(argv) == 2 else _count(argv[2])
     return [
         [entry.number, entry.at_s, entry.duration_us, entry.argv, entry.address, entry.name]

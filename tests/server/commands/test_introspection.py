@@ -12,7 +12,8 @@ from real_redis import RealRedis
 from respkv.commands.spec import COMMANDS, every_spec
 from respkv.server.commands.introspection import info_of
 
-SINCE_7_0 = {b"client|no-touch", b"client|setinfo", b"script|show", b"waitaof"} | {
+SINCE_7_0 = {
+    *(b"cluster|myshardid", b"client|no-touch", b"client|setinfo", b"script|show", b"waitaof"),
     *(b"hexpire", b"hexpireat", b"hexpiretime", b"hgetdel", b"hgetex", b"hpersist"),
     *(b"hpexpire", b"hpexpireat", b"hpexpiretime", b"hpttl", b"hsetex", b"httl"),
 }
