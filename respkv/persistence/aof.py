@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from respkv.persistence.batch import Effect, encode, make_header
+from respkv.persistence.batch import FIRST_BATCH, FIRST_CHECKSUM, Effect, encode, make_header
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, write_manifest
 from respkv.persistence.sync_thread import SyncThread
@@ -98,6 +98,7 @@ class AppendLog:
             files.sync(self._fd)
         else:
             self._fd = self._start_increment(manifest or Manifest())
+            self._begin_file()
         self._measure()
         self.policy = policy
         self._syncer = SyncThread(files.sync, _EVERYSEC_S if policy == EVERYSEC else 0.0)
@@ -345,6 +346,7 @@ class AppendLog:
         fd = self.files.open_new(self.layout.path(incr))
         after = before if base is None else before.with_base(base, ())
         try:
+            self.files.write_whole(fd, FIRST_BATCH)
             self.files.sync(fd)
             # Its name too, and that of a new base: nothing says that a later rename reaches the disk later.
             self.files.sync_directory(self.layout.log_directory)
@@ -383,8 +385,12 @@ class AppendLog:
         self.files.close(self._fd)
         self._fd = fd
         self._older_size += self._size
-        self._size = self._synced_size = 0
-        self._checksum = 0
+        self._begin_file()
+
+    def _begin_file(self) -> None:
+        """The current increment is as `_start_increment` made it."""
+        self._size = self._synced_size = len(FIRST_BATCH)
+        self._checksum = FIRST_CHECKSUM
 
     def _measure(self) -> None:
         """Take stock of the files: `base_size` is what growth is measured against."""

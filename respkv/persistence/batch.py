@@ -95,6 +95,11 @@ def _checksum(covered: bytes, payload: bytes, previous: int) -> int:
     return crc64(payload, crc64(covered, previous))
 
 
+FIRST_BATCH, FIRST_CHECKSUM = make_header(b"", 0, 0)
+"""What each increment begins with, on disk before its name is: a batch without commands. It tells that the file is
+ours, whatever a power failure does to the first commands in it."""
+
+
 def parse_header(line: bytes) -> Header | None:
     """The header in an annotation line (with its line end), or None when it is not exactly one.
 

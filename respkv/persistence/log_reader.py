@@ -49,9 +49,9 @@ BAD_PAYLOAD: Final = "bad payload"
 class LogReader:
     """One pass over a log of `size` bytes from `start`.
 
-    `position` is the offset behind all that was returned; `checksum` the running checksum there; `stop` is
-    empty while there is more. With SHORT_PAYLOAD and CHECKSUM_MISMATCH, `header` and `payload_start` tell
-    of the batch.
+    `position` is the offset behind all that was returned; `checksum` the running checksum there; `batch_count` counts
+    the batches that are not empty; `stop` is empty while there is more. With SHORT_PAYLOAD and CHECKSUM_MISMATCH,
+    `header` and `payload_start` tell of the batch.
     """
 
     def __init__(self, read_at: Callable[[int, int], bytes], size: int, start: int = 0) -> None:
@@ -117,6 +117,7 @@ class LogReader:
         payload_starts: list[int] = []
         payload_ends: list[int] = []
         uncovered_at = start
+        filled = 0
         at = start
         while at < size and len(pieces) < _BATCHES_PER_GROUP and window[at] == 35:
             position = at + _LENGTH_AT
@@ -142,6 +143,8 @@ class LogReader:
             # What one checksum covers: a payload, and the head of the line behind it.
             pieces.append(window[uncovered_at : position + 1])
             uncovered_at = payload_start
+            if payload_size:
+                filled += 1
             payload_starts.append(payload_start)
             payload_ends.append(payload_end)
             at = payload_end
@@ -159,7 +162,7 @@ class LogReader:
             return False
         self.checksum = checksum
         self.position = self._window_start + at
-        self.batch_count += len(payload_ends)
+        self.batch_count += filled
         self.last_was_batch = True
         return True
 
@@ -215,7 +218,8 @@ class LogReader:
             return
         self.checksum = checksum
         self.position += whole
-        self.batch_count += 1
+        if header.payload_size:
+            self.batch_count += 1
         self.last_was_batch = True
         self.header = None
 

@@ -25,6 +25,7 @@ from respkv.engine.keyspace import open_engine
 from respkv.errors import BadDatabaseIndex, ReplyError, StartupError
 from respkv.persistence import dump  # noqa: F401  (its commands may be in a log)
 from respkv.persistence.aof import LogPosition
+from respkv.persistence.batch import FIRST_BATCH
 from respkv.persistence.damage import DamagedFile, TooFewDatabases
 from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
@@ -135,7 +136,7 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
         for name in files.list_directory(layout.log_directory):
             is_ours = name.startswith(layout.append_file_name + ".")
             is_data = is_ours and (".base." in name or ".incr." in name)
-            if is_data and files.size(os.path.join(layout.log_directory, name)):
+            if is_data and not _is_unused(files, os.path.join(layout.log_directory, name)):
                 raise StartupError(
                     f"{layout.manifest_path} is missing, but {name} is there;"
                     f" restore the manifest, or move {layout.log_directory} away to start empty"
@@ -145,6 +146,11 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
     if files.exists(layout.snapshot_path):
         return "snapshot", Manifest(layout.base_file(1))
     return "empty", None
+
+
+def _is_unused(files: FileSystem, path: str) -> bool:
+    """True if nothing was ever appended to the file: a start died between making it and naming it."""
+    return files.size(path) <= len(FIRST_BATCH) and FIRST_BATCH.startswith(files.read_all(path).rstrip(b"\0"))
 
 
 def _is_half_taken_over(files: FileSystem, layout: Layout, manifest: Manifest) -> bool:

@@ -24,6 +24,7 @@ from respkv.persistence.aof import (
     LogFailed,
 )
 from respkv.persistence.base import write_base
+from respkv.persistence.batch import FIRST_BATCH
 from respkv.persistence.manifest import Layout, read_manifest
 
 
@@ -71,10 +72,10 @@ def wait_readable(log: AppendLog) -> None:
     assert select.select([log.wakeup_fd], [], [], 10)[0]
 
 
-def test_a_new_log_is_a_manifest_and_an_empty_increment(bench: Bench) -> None:
+def test_a_new_log_is_a_manifest_and_an_increment_without_commands(bench: Bench) -> None:
     log = bench.open()
     assert read_manifest(bench.files, bench.layout.manifest_path).to_load() == (bench.layout.incr_file(1),)
-    assert (log.lsn, log.durable_lsn, log.state, log.current_size) == (0, 0, OK, 0)
+    assert (log.lsn, log.durable_lsn, log.state, log.current_size) == (0, 0, OK, len(FIRST_BATCH))
 
 
 def test_a_batch_is_one_write_and_counts_as_durable_only_after_a_sync(bench: Bench) -> None:
@@ -272,7 +273,7 @@ def test_rotation_syncs_the_old_increment_before_the_manifest_names_the_new_one(
     assert before.to_load() == (bench.layout.incr_file(1),)
     assert log.manifest.to_load() == (bench.layout.incr_file(1), bench.layout.incr_file(2))
     assert bench.files.names() == [
-        *("write", "sync", "open_new", "sync", "sync_directory"),
+        *("write", "sync", "open_new", "write", "sync", "sync_directory"),
         *("open_new", "write", "sync", "rename", "sync_directory"),
     ]
     bench.set(log, b"b", b"2")
@@ -361,4 +362,5 @@ def test_each_batch_says_how_much_was_on_disk_when_it_was_written(bench: Bench) 
     text = b"".join(Path(bench.layout.path(item)).read_bytes() for item in log.manifest.incrs)
     told = [int(part.partition(b";")[0]) for part in text.split(b";synced:")[1:]]
     assert size < whole < grown
-    assert told == [0, 0, whole, grown, 0]
+    first = len(FIRST_BATCH)
+    assert told == [0, first, first, whole, grown, 0, first]

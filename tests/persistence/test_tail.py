@@ -210,3 +210,11 @@ def test_sectors_missing_before_a_batch_that_says_nothing_of_syncs_are_damage() 
     header = b"#HDR:v1;len:%d;checksum:%016x;\r\n" % (len(silent), 0)
     broken = log[:512] + bytes(512) + log[1024 : ends[1]] + header + silent
     assert read(broken)[1].is_damage
+
+
+def test_a_missing_head_of_the_first_batch_is_torn_in_a_file_that_is_known_to_be_ours() -> None:
+    log, ends = build(b"", sets(*((b"%d" % number, b"x" * 50) for number in range(30))))
+    for first in (ends[0], 512, 1024):
+        _, ending, _ = read(log[:first] + bytes(512) + log[first + 512 :])
+        assert (ending.is_damage, ending.offset) == (False, ends[0]), first
+    assert read(bytes(512) + log[512:])[1].is_damage
