@@ -348,12 +348,26 @@ def geosearchstore(db: Keyspace, argv: list[bytes]) -> Reply:
     return search.run(db)
 
 
+def keys_of_radius(argv: list[bytes]) -> list[bytes]:
+    """The key that is searched, and the one that the last STORE or STOREDIST names."""
+    keys = argv[1:2]
+    target: list[bytes] = []
+    at = 5
+    while at < len(argv) - 1:
+        if argv[at].upper() in (b"STORE", b"STOREDIST"):
+            at += 1
+            target = argv[at : at + 1]
+        at += 1
+    return keys + target
+
+
 @command(
     f"GEORADIUS key longitude:double latitude:double radius:double {_RADIUS_OPTIONS} [STORE key] [STOREDIST key]",
     WRITE | DENYOOM,
     keys="RO ACCESS; OW UPDATE; OW UPDATE",
     since="3.2.0",
     cost=_COST,
+    find_keys=keys_of_radius,
 )
 def georadius(db: Keyspace, argv: list[bytes]) -> Reply:
     """The members within a circle around a place, or with STORE how many were stored elsewhere."""
@@ -385,6 +399,7 @@ def _radius(db: Keyspace, argv: list[bytes], may_store: bool) -> Reply:
     keys="RO ACCESS; OW UPDATE; OW UPDATE",
     since="3.2.0",
     cost=_COST,
+    find_keys=keys_of_radius,
 )
 def georadiusbymember(db: Keyspace, argv: list[bytes]) -> Reply:
     """The members within a circle around one of them, or with STORE how many were stored elsewhere."""

@@ -31,5 +31,16 @@ def _set_flags(request: list[bytes]) -> str:
     return "RW ACCESS UPDATE" if reads else "OW UPDATE"
 
 
-_FLAGS_BY_ARGUMENTS: dict[bytes, Callable[[list[bytes]], str]] = {b"set": _set_flags}
+def _bitfield_flags(request: list[bytes]) -> str:
+    at = 2
+    while at < len(request):
+        word = request[at].upper()
+        width = {b"GET": 3, b"OVERFLOW": 2}.get(word, 0)
+        if not width or at + width > len(request):
+            return "RW ACCESS UPDATE"
+        at += width
+    return "RO ACCESS"
+
+
+_FLAGS_BY_ARGUMENTS: dict[bytes, Callable[[list[bytes]], str]] = {b"set": _set_flags, b"bitfield": _bitfield_flags}
 """Commands whose arguments decide what they do with their key (VARIABLE_FLAGS)."""

@@ -10,20 +10,28 @@ Rule 1: `check` and `check_queued` are the only places that refuse a command, an
 Rule 2: whoever changes a user calls `follow` before the next command runs.
 """
 
+import logging
+import os
 from typing import TYPE_CHECKING, Final
 
+from respkv.acl.lines import BadFile, format_file, line_of, parse_file, parse_words
 from respkv.acl.permissions import CHANNEL, COMMAND, KEY, Refusal, may_read_any_key, refusal
-from respkv.acl.users import DEFAULT, User, Users
+from respkv.acl.users import DEFAULT, BadRule, BadRuleIn, User, Users
 from respkv.commands.flags import GATE_AUTH, GATE_MULTI
 from respkv.commands.sort import find_pattern
 from respkv.commands.spec import Spec
-from respkv.errors import ReplyError
+from respkv.errors import CannotRewrite, ReplyError, StartupError
+from respkv.server import log
 from respkv.server.acl_log import AclLog
 from respkv.server.clients import describe
+from respkv.server.config.rewrite import replace_file
+from respkv.server.config.store import UserLines
 
 if TYPE_CHECKING:
     from respkv.server.server import Server
     from respkv.server.session import Session
+
+logger = logging.getLogger(__name__)
 
 TOP_LEVEL: Final = b"toplevel"
 MULTI: Final = b"multi"
@@ -46,18 +54,20 @@ class NoPermission(ReplyError):
         super().__init__(b"NOPERM " + text)
 
 
-class Access:
+class Access(UserLines):
     """The users of one server, and the log of what was denied them."""
 
     def __init__(self, server: "Server") -> None:
         self.server = server
         self.users = Users()
         self.log = AclLog()
+        # Users of included files by name: their lines as they were at start.
+        self._included: dict[bytes, bytes] = {}
 
     # Commands
 
     def check(self, session: "Session", spec: Spec, argv: list[bytes], context: bytes = b"") -> None:
-        """Raise NoPermission if the user of `session` may not run `spec` with `argv`.
+        """Raise ReplyError if the user of `session` may not run `spec` with `argv`.
 
         To be asked where `GATE_USER` is in the session's gate, by whoever runs a command for it: the gate, and with
         the `context` LUA, scripts.
@@ -69,7 +79,10 @@ class Access:
                 _check_sort(session.user, spec, argv)
             return
         self._note(session, found, spec, argv, context or (MULTI if is_queueing else TOP_LEVEL))
-        raise NoPermission(describe_refusal(found, session.user, spec, argv))
+        text = describe_refusal(found, session.user, spec, argv)
+        if context == LUA:
+            raise ReplyError(b"ERR ACL failure in script: " + text)
+        raise NoPermission(text)
 
     def check_queued(self, session: "Session", spec: Spec, argv: list[bytes]) -> None:
         """Raise NoPermission if the user may no longer run a command that was queued in MULTI."""
@@ -140,6 +153,112 @@ class Access:
             if session.user is user:
                 session.disown(after_reply=session is by)
 
+    def change(self, user: User) -> None:
+        """Let the user of that name be as `user`, who may be new."""
+        self.follow(self.users.put(user))
+
+    def remove(self, name: bytes, by: "Session") -> bool:
+        """Delete a user by a command of `by`; whether there was one."""
+        user = self.users.remove(name)
+        if user is not None:
+            self.end_sessions(user, by)
+        return user is not None
+
+    # Files
+
+    def start(self) -> None:
+        """Take over the users of the configuration, or those of its `aclfile`. Raises: StartupError."""
+        config = self.server.config
+        config.users = self
+        if config.user_lines and config.aclfile:
+            raise StartupError(
+                "there are users in the configuration and in an aclfile: declare all of them in one of both places"
+            )
+        for where, words, is_included in config.user_lines:
+            try:
+                user = parse_words(words, self.users)
+            except BadRuleIn as error:
+                rule, reason = os.fsdecode(_shown(error.rule)), error.reason.decode()
+                raise StartupError(f"{where}: user {os.fsdecode(words[0])}: {rule}: {reason}") from None
+            except BadRule as error:
+                raise StartupError(f"{where}: user: {error.reason.decode()}") from None
+            self.change(user)
+            if is_included:
+                self._included[user.name] = line_of(user)
+        if config.aclfile:
+            try:
+                self._take_over(self._read_file())
+            except ReplyError as error:
+                raise StartupError(os.fsdecode(error.message.removeprefix(b"ERR "))) from None
+
+    def load_file(self, by: "Session") -> None:
+        """ACL LOAD: the users of the file instead of those that are, or nothing if it is wrong. Raises ReplyError."""
+        found = self._read_file()
+        for user in self.users.all():
+            if user.name not in found:
+                self.remove(user.name, by)
+        self._take_over(found)
+
+    def save_file(self) -> None:
+        """ACL SAVE: write all users into the file. Raises ReplyError."""
+        try:
+            replace_file(self._path(), format_file(self.users.all()))
+        except OSError as error:
+            log.warning(logger, "cannot write the ACL file", file=self._path(), reason=error.strerror)
+            raise ReplyError(
+                b"ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+            ) from None
+
+    def _read_file(self) -> dict[bytes, User]:
+        path = self._path()
+        name = os.fsencode(self.server.config.aclfile)
+        try:
+            with open(path, "rb") as file:
+                return parse_file(file.read(), name, self.users)
+        except OSError as error:
+            reason = os.fsencode(error.strerror or str(error))
+            raise ReplyError(b"ERR Error loading ACLs, opening file '%b': %b" % (name, reason)) from None
+        except BadFile as error:
+            raise ReplyError(b"ERR " + error.message) from None
+
+    def _take_over(self, found: dict[bytes, User]) -> None:
+        for user in found.values():
+            self.change(user)
+
+    def _path(self) -> str:
+        config = self.server.config
+        if not config.aclfile:
+            raise ReplyError(
+                b"ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the"
+                b" ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file"
+                b" set) in order to store users in the Redis configuration."
+            )
+        return os.path.join(config.dir, config.aclfile)
+
+    def lines(self) -> dict[bytes, bytes]:
+        """As UserLines: none, if users are in an aclfile, or as they were at start in an included one."""
+        config = self.server.config
+        if config.aclfile:
+            return {}
+        lines = {user.name: line_of(user) for user in self.users.all()}
+        usual = Users().default
+        if config.requirepass:
+            usual.apply(b">" + config.requirepass)
+        if lines[DEFAULT] == line_of(usual) and DEFAULT not in self._included:
+            del lines[DEFAULT]
+        for name, line in self._included.items():
+            if lines.pop(name, b"") != line:
+                # A second line for a user would be refused at the next start.
+                raise CannotRewrite(f"the user {os.fsdecode(name)} is declared in an included file, and has changed")
+        return lines
+
+    def canonical(self, words: list[bytes]) -> bytes:
+        """As UserLines."""
+        try:
+            return line_of(parse_words(words, self.users))
+        except BadRule:
+            return b""
+
 
 def describe_refusal(found: Refusal, user: User, spec: Spec, argv: list[bytes], *, in_full: bool = False) -> bytes:
     """Why a command was refused; `in_full` names the key or channel, as DRYRUN does."""
@@ -152,6 +271,12 @@ def describe_refusal(found: Refusal, user: User, spec: Spec, argv: list[bytes], 
 
 
 _NOBODY: Final = User(b"")
+
+
+def _shown(rule: bytes) -> bytes:
+    """A rule as an operator may see it: without a password."""
+    return rule[:1] + b"(redacted)" if rule[:1] in (b">", b"<", b"#", b"!") else rule
+
 
 _SORTS: Final = frozenset((b"sort", b"sort_ro"))
 """Commands whose patterns name keys that only the data tell."""

@@ -58,7 +58,7 @@ class Facts:
 
 
 class Server:
-    """The state behind all sessions."""
+    """The state behind all sessions. Raises: StartupError if the users of the configuration are wrong."""
 
     def __init__(self, engine: Engine, config: Config | None = None) -> None:
         self.engine = engine
@@ -105,6 +105,7 @@ class Server:
         self._maxmemory = 0
         self._slowlog_ns = NEVER_NS
         self._follow_config()
+        self.access.start()
 
     # Sessions
 
@@ -374,6 +375,8 @@ def redacted(spec: Spec, argv: list[bytes]) -> list[bytes]:
             if argv[at].lower() == b"auth":
                 shown[at + 1] = shown[at + 2] = REDACTED
                 break
+    elif spec.name in (b"acl|setuser", b"acl|deluser"):
+        shown[2:] = [REDACTED] * (len(argv) - 2)
     elif spec.name == b"config|set":
         for at in range(2, len(argv) - 1, 2):
             if is_sensitive(argv[at]):

@@ -2,6 +2,7 @@
 
 import respkv.persistence.dump  # noqa: F401  (DUMP and RESTORE, which need the RDB format)
 from respkv.server.commands import (
+    acl,
     administration,
     client,
     cluster,
@@ -19,6 +20,7 @@ from respkv.server.commands import (
 )
 
 __all__ = [
+    "acl",
     "administration",
     "client",
     "cluster",

@@ -461,7 +461,6 @@ IGNORED = ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-
 """Directives of old versions that Redis 7 reads and forgets: no CONFIG knows them."""
 
 REFUSED = {
-    "user": "there are no users yet but the default one: set requirepass",
     "rename-command": "commands keep their names",
     "loadmodule": "modules are machine code for Redis itself",
     "sentinel": "this is no Sentinel",

@@ -16,7 +16,6 @@ from respkv.server.config.kinds import (
     UINT_MAX,
     ULONG_MAX,
     Addresses,
-    BadValue,
     ClientOutputLimits,
     Directory,
     FileName,
@@ -217,11 +216,6 @@ class Clients(Values):
     )
 
 
-def _check_acl_file(path: str) -> None:
-    if path:
-        raise BadValue("there are no ACL files yet: nobody may think that rules hold which nobody reads")
-
-
 class Security(Values):
     """Security."""
 
@@ -231,10 +225,9 @@ class Security(Values):
     aclfile = Directive(
         Text("path"),
         "",
-        "File of users; must be empty as yet.",
+        "File of all users, instead of `user` lines; relative to `dir`.",
         since="6.0",
         mutable=False,
-        check=_check_acl_file,
     )
     acllog_max_len = Directive(Integer(0, LONG_MAX), 128, "Entries that ACL LOG keeps.", since="6.0")
     acl_pubsub_default = Directive(

@@ -22,7 +22,7 @@ from respkv.server.config.accepted import IGNORED, REFUSED
 from respkv.server.config.directive import Row
 from respkv.server.config.kinds import BadValue
 from respkv.server.config.rewrite import save_words
-from respkv.server.config.store import Config
+from respkv.server.config.store import Config, UserLine
 from respkv.server.config.table import ENTRIES, find
 
 STDIN: Final = "-"
@@ -139,6 +139,8 @@ class _Reader:
             self._put(row, says, words)
             if len(files) > 1:
                 self._config.included[row.name] = self._config.get(row.name)
+        elif name == "user":
+            self._add_user(where, words, is_included=len(files) > 1)
         elif name == "include":
             self._include(says, words, folder, files)
         elif name in REFUSED:
@@ -161,6 +163,13 @@ class _Reader:
         if row.name == "save":
             self._save = save_words(self._save, words)
             self._config.put(row, self._save or [b""])
+
+    def _add_user(self, where: str, words: list[bytes], *, is_included: bool) -> None:
+        if not words:
+            raise StartupError(f"{where}: user: wrong number of arguments")
+        if any(known.words[0] == words[0] for known in self._config.user_lines):
+            raise StartupError(f"{where}: user {os.fsdecode(words[0])}: a user can be declared only once")
+        self._config.user_lines.append(UserLine(where, words, is_included))
 
     def _include(self, says: str, words: list[bytes], folder: str, files: tuple[str, ...]) -> None:
         if len(words) != 1:

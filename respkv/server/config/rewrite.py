@@ -48,18 +48,22 @@ def new_content(config: "Config", content: bytes) -> bytes:
     if lines[-1] == b"":
         lines.pop()
     places: dict[str, list[int]] = {}
+    users: dict[bytes, list[int]] = {}
     for at, line in enumerate(lines):
         if line is None or not (text := line.strip(b" \t\r\n")) or text.startswith(b"#"):
             continue
         words = split_args(text)
         name = _directive(words)
-        if name is None:
+        if name == "user" and words:
+            users.setdefault(words[1] if len(words) > 1 else b"", []).append(at)
+        elif name is None:
             lines[at] = b"# ??? " + text
         elif name in TABLE:
             places.setdefault(name, []).append(at)
     added: list[bytes] = []
     for row in TABLE.values():
         added += _settle(config, row, lines, places.get(row.name, []))
+    added += _settle_users(config, lines, users)
     if added and SIGNATURE not in lines:
         added = [*([b""] if lines and lines[-1] != b"" else []), SIGNATURE, *added]
     return b"".join(line + b"\n" for line in [*lines, *added] if line is not None)
@@ -73,7 +77,7 @@ def _directive(words: list[bytes] | None) -> str | None:
     if row is not None:
         return row.name
     name = words[0].decode("ascii", "replace").lower()
-    return name if name in IGNORED or name in REFUSED or name == "include" else None
+    return name if name in IGNORED or name in REFUSED or name in ("include", "user") else None
 
 
 def _settle(config: "Config", row: Row, lines: list[bytes | None], places: list[int]) -> list[bytes]:
@@ -95,6 +99,21 @@ def _settle(config: "Config", row: Row, lines: list[bytes | None], places: list[
     for at in places:
         lines[at] = _line(row, wanted.pop(0)) if wanted else None
     return [_line(row, rest) for rest in wanted]
+
+
+def _settle_users(config: "Config", lines: list[bytes | None], places: dict[bytes, list[int]]) -> list[bytes]:
+    """Make the `user` lines, which are at `places`, say what users there are; the lines that must be added.
+
+    What a line says only the users know; one that says what holds stays as it is.
+    """
+    wanted = config.users.lines()
+    for name, at_lines in places.items():
+        for at in at_lines:
+            line = wanted.pop(name, None)
+            words = split_args((lines[at] or b"").strip(b" \t\r\n")) or []
+            if line is None or config.users.canonical(words[1:]) != line:
+                lines[at] = line
+    return list(wanted.values())
 
 
 def _line(row: Row, rest: bytes) -> bytes:

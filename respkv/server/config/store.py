@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import platformdirs
 
@@ -19,6 +19,26 @@ logger = logging.getLogger(__name__)
 
 class CannotApply(Exception):
     """Raised by a subscriber that cannot make a new value true; the message is the reason."""
+
+
+class UserLine(NamedTuple):
+    """A `user` line: where it stands, its words behind `user`, and whether in a file that another one includes."""
+
+    where: str
+    words: list[bytes]
+    is_included: bool
+
+
+class UserLines:
+    """What CONFIG REWRITE asks of the users, whose lines in the file are no directives. This one knows none."""
+
+    def lines(self) -> dict[bytes, bytes]:
+        """The lines that the file should hold, by name of the user. Raises: CannotRewrite."""
+        return {}
+
+    def canonical(self, words: list[bytes]) -> bytes:
+        """What `lines` would hold for the user whom `words` make; empty if they make none."""
+        return b""
 
 
 class Config(Directives):
@@ -40,6 +60,8 @@ class Config(Directives):
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
         self.path: str | None = None  # the configuration file, absolute; None without one
         self.included: dict[str, Any] = {}  # what files included by it have set, as it was at start
+        self.user_lines: list[UserLine] = []  # as they were at start
+        self.users = UserLines()
         for name, text in (overrides or {}).items():
             row = find(name.encode())
             if row is None:
