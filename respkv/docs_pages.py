@@ -38,8 +38,8 @@ ACCEPTED_HEAD = """\
 # Accepted, without effect
 
 So that files and tools made for Redis work, these are read, checked, kept and shown by `CONFIG GET`; the
-banner names those that somebody set. The reason stands at each group. `user`, `rename-command` and
-`loadmodule` lines stop the start instead, and so do `replicaof`, `aclfile` and `tls-port` with a value:
+banner names those that somebody set. The reason stands at each group. `rename-command` and
+`loadmodule` lines stop the start instead, and so do `replicaof` and `tls-port` with a value:
 something would seem to be in force that is not.
 """
 
@@ -93,11 +93,6 @@ REASONS = (
         ("*subscribe", "publish", "spublish", "pubsub", "pubsub|*", "monitor", "client|tracking"),
     ),
     ("Scripts and functions", "To come.", ("eval*", "fcall*", "script", "script|*", "function", "function|*")),
-    (
-        "Access control",
-        "To come. There is one user, `default`, with the password `requirepass`.",
-        ("acl", "acl|*"),
-    ),
     (
         "Replication",
         "A respkv server stands alone; what keeps its data is the log.",

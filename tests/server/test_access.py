@@ -7,7 +7,7 @@ from respkv.acl.users import User
 from respkv.commands.flags import GATE_USER
 from respkv.commands.spec import COMMANDS
 from respkv.errors import ReplyError
-from respkv.server.access import LUA, NoPermission
+from respkv.server.access import LUA
 
 
 def put_user(world: World, name: str, rules: str) -> User:
@@ -115,7 +115,7 @@ def test_sort_may_look_at_other_keys_only_if_all_may_be_read(world: World) -> No
 
 def test_scripts_ask_with_a_context_of_their_own(world: World) -> None:
     client = client_of(world, "+get ~*")
-    with pytest.raises(NoPermission):
+    with pytest.raises(ReplyError, match="ACL failure in script: User u has no permissions"):
         world.server.access.check(client.session, COMMANDS[b"set"], [b"SET", b"k", b"v"], LUA)
     assert world.server.access.log.latest(1)[0].context == LUA
 
