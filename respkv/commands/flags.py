@@ -73,10 +73,12 @@ GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 # so that all others come to the gate (docs/adr/0020).
 GATE_USER: Final = 1 << 20
 
+GATE_MONITORED: Final = 1 << 24  # somebody uses MONITOR: every command is shown to him
+
 
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
     """The gate bits that a command with `flags` minds."""
-    mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT | GATE_UNTOUCHING
+    mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT | GATE_UNTOUCHING | GATE_MONITORED
     if wants_session or flags & (TIMED | BLOCKING):
         mask |= GATE_ALWAYS
     if not flags & NO_AUTH:

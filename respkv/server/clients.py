@@ -105,6 +105,7 @@ def describe(session: "Session") -> bytes:
 
 def _flags(session: "Session") -> str:
     reasons = (
+        (session.is_monitor, "O"),
         (type_of(session) == b"replica", "S"),
         (session.gate & GATE_SUBSCRIBED, "P"),
         (session.gate & GATE_MULTI or session.executing, "x"),

@@ -15,6 +15,7 @@ from respkv.commands.flags import (
     GATE_LOADING,
     GATE_LOCKS,
     GATE_MEMORY,
+    GATE_MONITORED,
     GATE_MULTI,
     GATE_PAUSED,
     GATE_SILENT,
@@ -22,8 +23,11 @@ from respkv.commands.flags import (
     GATE_UNTOUCHING,
     GATE_USER,
     LOADING,
+    MAY_REPLICATE,
     NO_MULTI,
     PROTECTED,
+    READONLY,
+    SKIP_MONITOR,
     SKIP_SLOWLOG,
     UNQUEUED,
     WRITE,
@@ -116,6 +120,8 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
         engine.access = Untouching(access)
     is_outermost = not session.defers_pushes
     session.defers_pushes = True
+    if session.gate & GATE_MONITORED and spec.flags & SKIP_MONITOR:
+        server.monitors.show(session, spec, argv)
     try:
         reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
     except ReplyError as error:
@@ -130,6 +136,8 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
             server.block(session, reply, argv)
         else:
             session.write(reply)
+    if session.gate & GATE_MONITORED:
+        server.monitors.feed(session, spec, argv)
     if is_outermost:
         session.release_pushes()
     if type(engine.access) is Untouching:
@@ -200,6 +208,8 @@ def _check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in"
             b" this context" % spec.name
         )
+    if session.is_monitor and spec.flags & (WRITE | READONLY | MAY_REPLICATE):
+        raise ReplyError(b"ERR Replica can't interact with the keyspace")
     if session.gate & GATE_LOADING and (reasons & GATE_LOADING or not _all_queued(session, spec, LOADING)):
         raise Loading
 

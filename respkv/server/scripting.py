@@ -16,6 +16,7 @@ from respkv.commands.flags import (
     DENYOOM,
     GATE_DISK,
     GATE_MEMORY,
+    GATE_MONITORED,
     MAY_REPLICATE,
     NOSCRIPT,
     WRITE,
@@ -184,6 +185,8 @@ class Scripting(Host):
         engine = self.engine
         db = session.db
         spec.calls += 1
+        if session.gate & GATE_MONITORED:
+            session.server.monitors.show_in_script(session, spec, argv)
         try:
             reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
         except ReplyError:

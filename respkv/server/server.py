@@ -26,6 +26,7 @@ from respkv.server.clients import SESSION_BYTES, Pause, Waiting, buffered_bytes,
 from respkv.server.config import Config
 from respkv.server.config.table import is_sensitive
 from respkv.server.latency import LatencyMonitor
+from respkv.server.monitors import Monitors
 from respkv.server.output import OutputGuard
 from respkv.server.persistence import Persistence
 from respkv.server.scripting import Scripting
@@ -70,6 +71,7 @@ class Server:
         self.stats = Stats()
         self.latency = LatencyMonitor()
         self.slowlog = SlowLog()
+        self.monitors = Monitors(self, redacted)
         self.persistence = Persistence()
         self.facts = Facts()
         self.facts.started_ms = engine.now_ms

@@ -110,6 +110,8 @@ class Session:
         self.skips_next = False
         self.no_evict = False
         self.no_touch = False
+        # Whether it is shown what everybody does.
+        self.is_monitor = False
         # Set for a client that behaves as a replica (REPLCONF).
         self.replica: Replica | None = None
         self.created_ms = server.engine.now_ms
@@ -189,6 +191,12 @@ class Session:
         if self.replica is not None and self.replica.transfer is not None:
             self.replica.transfer.close()
             self.replica.transfer = None
+
+    def end_monitoring(self) -> None:
+        """Be shown no more what everybody does."""
+        if self.is_monitor:
+            self.is_monitor = False
+            self.server.monitors.remove(self)
 
     def _finish_receiving(self) -> None:
         reader = self.reader
@@ -450,6 +458,7 @@ class Session:
         self.skips_next = False
         self.no_evict = False
         self.no_touch = False
+        self.end_monitoring()
         self.set_gate(GATE_SILENT | GATE_SUBSCRIBED | GATE_UNTOUCHING, False)
         self._be_default_user()
 
@@ -459,6 +468,7 @@ class Session:
         self.closing = True
         self.end_block()
         self.end_transfer()
+        self.end_monitoring()
         self.release_locks()
         self.queue = []
         self.backlog = []

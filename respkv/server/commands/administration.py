@@ -6,7 +6,7 @@ from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.engine.clock import unix_us
 from respkv.errors import ReplyError
-from respkv.reply import Reply, Verbatim
+from respkv.reply import NO_REPLY, OK, Reply, Verbatim
 from respkv.server.banner import REDIS_VERSION
 from respkv.server.info import info
 from respkv.server.lolwut import landscape
@@ -34,6 +34,20 @@ def time(session: Session, argv: list[bytes]) -> Reply:
     """The time of day: unix seconds, and the microseconds of the second."""
     seconds, microseconds = divmod(unix_us(), 1_000_000)
     return [b"%d" % seconds, b"%d" % microseconds]
+
+
+@command(
+    "MONITOR", ADMIN | NOSCRIPT | LOADING | STALE, since="1.0.0", cost="O(1), and a line for each command of anybody"
+)
+def monitor(session: Session, argv: list[bytes]) -> Reply:
+    """Show this client every command that the server runs, until RESET or its end."""
+    if session.executing:
+        raise ReplyError(b"ERR MONITOR isn't allowed for DENY BLOCKING client")
+    if session.is_monitor:
+        return NO_REPLY
+    session.is_monitor = True
+    session.server.monitors.add(session)
+    return OK
 
 
 @command("LOLWUT [VERSION version:int]", READONLY | FAST, since="5.0.0", cost="O(1)")
