@@ -10,11 +10,15 @@ Rule 3: nothing that is not bytes, a number, a boolean, None or a table of such 
 """
 
 import logging
+import struct
 from importlib.resources import files
 from typing import Any, Final
 
 from respkv.doubles import format_float
 from respkv.errors import InternalError, NoCommandGiven, ReplyError
+from respkv.scripting import bits, structs
+from respkv.scripting.arguments import BadArgument, text_of
+from respkv.scripting.chance import Chance
 from respkv.scripting.host import Host
 from respkv.scripting.replies import size_of, to_lua
 
@@ -29,6 +33,16 @@ MEMORY_MAX_BYTES: Final = 256 * 1024 * 1024
 _HEADROOM_BYTES: Final = 1024 * 1024
 _STACK_MAX: Final = 6000
 """So many arguments are put onto Lua's stack, which takes 8000 values; more go into tables."""
+
+NULL_PROGRAM: Final = b"""(function()
+    local null = newproxy(true)
+    getmetatable(null).__tostring = function() return "userdata: (nil)" end
+    return null
+end)()"""
+"""Makes what stands for null in JSON: a value of its own, with the looks of C's null pointer."""
+
+_WITHOUT_POSITION: Final = b"table index is "
+"""How messages begin that Lua itself, and no library, has for what a C function did."""
 
 OUT_OF_MEMORY: Final = b"ERR script takes too much memory"
 
@@ -72,6 +86,8 @@ class Interpreter:
         # The script takes too much: it ends at its next line.
         self._doomed = False
         self._is_dooming = False
+        self._chance = Chance()
+        self._null = self._lua.eval(NULL_PROGRAM)
         started = self._load("sandbox.lua")(self._wire(version, version_number))
         self._run = started[b"run"]
         self._run_with = started[b"run_with"]
@@ -179,9 +195,19 @@ class Interpreter:
         return table(
             {
                 b"redis": table(redis),
-                b"libraries": table({}),
-                b"math": table({}),
+                b"libraries": table(
+                    {
+                        b"cjson": self._json(),
+                        b"cmsgpack": self._messagepack(),
+                        b"bit": table({name.__name__.encode(): self._as_c(name) for name in bits.FUNCTIONS}),
+                        b"struct": table({name.__name__.encode(): self._as_c(name) for name in structs.FUNCTIONS}),
+                    }
+                ),
+                b"math": table(
+                    {b"random": self._as_c(self._chance.random), b"randomseed": self._as_c(self._chance.seed)}
+                ),
                 b"take": self._take,
+                b"new_json": self._json,
                 b"interrupt": self._interrupt,
                 b"script_protocol": self._script_protocol,
                 b"format_double": format_float,
@@ -191,6 +217,51 @@ class Interpreter:
                 b"FAILED": FAILED,
             }
         )
+
+    def _json(self) -> Any:
+        """The library `cjson`; its `new` gives another one with options of its own."""
+        make = self._load("cjson.lua")(self._null)
+        library = self._c_functions(make())
+        library[b"null"] = self._null
+        library[b"_NAME"] = b"cjson"
+        library[b"_VERSION"] = b"2.1.0"
+        return self._table_from(library)
+
+    def _messagepack(self) -> Any:
+        """The library `cmsgpack`."""
+        library = self._c_functions(self._load("cmsgpack.lua")(_pack_double, _unpack_double))
+        library[b"_NAME"] = b"cmsgpack"
+        library[b"_VERSION"] = b"lua-cmsgpack 0.4.0"
+        library[b"_COPYRIGHT"] = b"Copyright (C) 2012, Salvatore Sanfilippo"
+        library[b"_DESCRIPTION"] = b"MessagePack C implementation for Lua"
+        return self._table_from(library)
+
+    def _c_functions(self, library: Any) -> dict[bytes, Any]:
+        return {name: self._as_c(function) for name, function in library.items()}
+
+    def _as_c(self, function: Any) -> Any:
+        """What Lua is to call as a C function: `function` of ours or of Lua, whose errors tell the script's line.
+
+        A function of Lua would lose the line of a caller that returns its value at once.
+        """
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except BadArgument as error:
+                message = error.message
+            except self._error as error:
+                message = _text_of(error) or b"not enough memory"
+                if message.startswith(_WITHOUT_POSITION):
+                    self.fail(message)
+            except _Failure:
+                raise
+            except Exception:
+                logger.exception("a library function of a script failed unexpectedly")
+                message = InternalError().message
+            self.fail_here(message)
+
+        return call
 
     def _load(self, name: str) -> Any:
         source = files("respkv.scripting").joinpath("lua", name).read_bytes()
@@ -314,6 +385,19 @@ class Interpreter:
             raise
 
 
+def _pack_double(number: float) -> bytes:
+    """MessagePack's form: a float if that says the same."""
+    try:
+        short = struct.pack(">f", number)
+    except OverflowError:
+        return b"\xcb" + struct.pack(">d", number)
+    return b"\xca" + short if struct.unpack(">f", short)[0] == number else b"\xcb" + struct.pack(">d", number)
+
+
+def _unpack_double(packed: bytes) -> float:
+    return float(struct.unpack(">f" if len(packed) == 4 else ">d", packed)[0])
+
+
 def _true(*arguments: Any) -> bool:
     return True
 
@@ -328,17 +412,6 @@ def _nothing(*arguments: Any) -> Any:
 
 def _deny(*arguments: Any) -> Any:
     raise AttributeError("scripts do not see attributes")
-
-
-def text_of(value: Any) -> bytes:
-    """What `tostring` makes of a string or number; nothing of anything else."""
-    if type(value) is bytes:
-        return value
-    if type(value) is int:
-        return b"%d" % value
-    if type(value) is float:
-        return b"%.14g" % value
-    return b""
 
 
 def error_text(text: bytes) -> bytes:

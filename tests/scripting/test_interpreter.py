@@ -6,7 +6,7 @@ import pytest
 
 from respkv.errors import ReplyError
 from respkv.scripting.host import Host
-from respkv.scripting.interpreter import FAILED, Interpreter, ScriptError, error_text, text_of
+from respkv.scripting.interpreter import FAILED, Interpreter, ScriptError, error_text
 
 LIMIT = 16 * 1024 * 1024
 
@@ -228,6 +228,4 @@ def test_a_table_that_was_put_into_a_library_is_taken_out_again(lua: Interpreter
 def test_texts() -> None:
     assert error_text(b"x") == b"ERR x"
     assert error_text(b"-A b") == b"A b"
-    assert text_of(1.5) == b"1.5"
-    assert text_of(None) == b""
     assert FAILED

@@ -8,11 +8,12 @@
 -- Rule 3: a hook set here counts instructions; since hooks belong to one coroutine, each new one gets its own.
 
 local wire = ...
+local real_G, debug, python = _G, debug, python
 
 -- What Python handed over, as C functions, which show no attributes.
 local function as_functions(t)
     for name, value in pairs(t) do
-        if type(value) == "userdata" then
+        if type(value) == "userdata" and name ~= "null" then
             t[name] = python.as_function(value)
         elseif type(value) == "table" then
             as_functions(value)
@@ -21,7 +22,6 @@ local function as_functions(t)
 end
 as_functions(wire)
 
-local real_G, debug, python = _G, debug, python
 local error, type, next, pairs, ipairs, select, unpack = error, type, next, pairs, ipairs, select, unpack
 local real_pcall, real_xpcall, real_rawget, real_rawset, real_rawequal = pcall, xpcall, rawget, rawset, rawequal
 local real_getmetatable, real_setmetatable, real_tostring = getmetatable, setmetatable, tostring
@@ -392,6 +392,14 @@ globals.redis = readonly(redis)
 globals.server = globals.redis
 
 for name, library in pairs(wire.libraries) do
+    if name == "cjson" then
+        -- A new instance has options of its own, and may be changed.
+        library.new = function()
+            local instance = wire.new_json()
+            as_functions(instance)
+            return instance
+        end
+    end
     globals[name] = readonly(copy(library))
 end
 
