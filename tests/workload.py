@@ -19,6 +19,7 @@ class Workload:
         self.rng = rng
         self._prefix = prefix
         self._keys_per_type = keys_per_type
+        self._entries = 0
         self._kinds: list[tuple[bytes, Callable[[bytes, Callable[[], bytes]], list[Argv]]]] = [
             (b"string", self._strings),
             (b"list", self._lists),
@@ -42,6 +43,22 @@ class Workload:
         if self.rng.random() < 0.12:
             return self.rng.choice(self._generic(self._key(name), lambda: self._key(self.rng.choice(self._kinds)[0])))
         return self.rng.choice(make(self._key(name), lambda: self._key(name)))
+
+    def repeatable_turn(self) -> list[Argv]:
+        """As `turn`, of commands that leave the same data wherever they run, and touch no other prefix's keys."""
+        while True:
+            turn = [self._repeatable(argv) for argv in self.turn()]
+            if all(turn):
+                return turn
+
+    def _repeatable(self, argv: Argv) -> Argv:
+        """`argv`, with a chosen ID where it asks for one; empty if it depends on chance, time or another database."""
+        if argv[0] == b"XADD" and b"*" in argv:
+            self._entries += 1
+            at = argv.index(b"*")
+            return [*argv[:at], b"%d-1" % self._entries, *argv[at + 1 :]]
+        is_relative = argv[0] in (b"EXPIRE", b"HEXPIRE") or b"EX" in argv or b"PX" in argv
+        return [] if is_relative or argv[0] in (b"SPOP", b"XAUTOCLAIM", b"MOVE", b"SWAPDB") else argv
 
     def _key(self, kind: bytes) -> bytes:
         return b"%b%b%d" % (self._prefix, kind, self.rng.randrange(self._keys_per_type))
