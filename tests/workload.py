@@ -6,6 +6,8 @@ Keys are few, so that commands meet each other's values; wrong types and missing
 from collections.abc import Callable
 from random import Random
 
+from harness import Client, encode
+
 Argv = list[bytes]
 
 MEMBERS = [b"a", b"b", b"c", b"1", b"2", b"-7", b"", b"a-longer-member", b"\x00\xff\r\n", b"m" * 70]
@@ -200,3 +202,11 @@ class Workload:
             [b"GEOADD", key, *place, self._member()],
             [b"GEOSEARCHSTORE", key, other(), b"FROMLONLAT", *place, b"BYRADIUS", b"9000", b"km"],
         ]
+
+
+def repeat(client: Client, argv: Argv) -> None:
+    """Run it on a client in process; a pop that waits has waited long enough."""
+    client.raw(encode(argv))
+    if client.session.parked:
+        client.world.tick(1000)
+        client.replies()

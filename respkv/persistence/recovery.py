@@ -14,6 +14,7 @@ Rule 3: a log without its manifest is not an empty store: the start is refused.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -131,6 +132,8 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
             return "old log", manifest
         if _is_half_taken_over(files, layout, manifest):
             return "snapshot", manifest
+        if not manifest.is_verified:
+            _refuse_unnamed(files, layout, manifest)
         return "log", manifest
     if files.is_directory(layout.log_directory):
         for name in files.list_directory(layout.log_directory):
@@ -151,6 +154,20 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
 def _is_unused(files: FileSystem, path: str) -> bool:
     """True if nothing was ever appended to the file: a start died between making it and naming it."""
     return files.size(path) <= len(FIRST_BATCH) and FIRST_BATCH.startswith(files.read_all(path).rstrip(b"\0"))
+
+
+def _refuse_unnamed(files: FileSystem, layout: Layout, manifest: Manifest) -> None:
+    """Raises StartupError if an increment is newer than all that a manifest without checksum names: it was cut."""
+    pattern = re.compile(re.escape(layout.append_file_name) + r"\.([0-9]+)\.incr\.aof")
+    for name in files.list_directory(layout.log_directory):
+        match = pattern.fullmatch(name)
+        if match is None or int(match[1]) < manifest.next_incr_seq():
+            continue
+        if not _is_unused(files, os.path.join(layout.log_directory, name)):
+            raise StartupError(
+                f"{layout.manifest_path} does not name {name}, which is newer than all that it names;"
+                " restore the manifest from a copy, or move the file away"
+            )
 
 
 def _is_half_taken_over(files: FileSystem, layout: Layout, manifest: Manifest) -> bool:

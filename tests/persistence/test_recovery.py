@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from persistence_fakes import real_server, records, server_binaries, start
+from persistence_fakes import content, real_server, records, server_binaries, start
 
 from respkv.commands.replay import Replayer
 from respkv.engine.keyspace import open_engine
@@ -154,6 +154,19 @@ def test_a_log_without_its_manifest_is_not_an_empty_store(tmp_path: Path) -> Non
     for unused in (FIRST_BATCH, FIRST_BATCH[:20], bytes(len(FIRST_BATCH)), b""):
         incr_path(tmp_path).write_bytes(unused)
         assert start(tmp_path)[1].source == "empty"
+
+
+def test_a_manifest_that_lost_its_end_does_not_lose_an_increment(tmp_path: Path) -> None:
+    lay(tmp_path, batches(set_(b"a", b"1")))
+    manifest = Path(Layout(str(tmp_path)).manifest_path)
+    newer = incr_path(tmp_path).with_name("appendonly.aof.7.incr.aof")
+    newer.write_bytes(batches(set_(b"b", b"2")))
+    assert content(start(tmp_path)[0]) == {b"a": b"1"}  # the manifest is whole: the file is not part of the log
+    manifest.write_bytes(manifest.read_bytes().partition(b"#")[0])
+    with pytest.raises(StartupError, match=r"does not name appendonly\.aof\.7\.incr\.aof"):
+        start(tmp_path)
+    newer.write_bytes(FIRST_BATCH)
+    assert content(start(tmp_path)[0]) == {b"a": b"1"}
 
 
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:

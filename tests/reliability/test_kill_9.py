@@ -16,7 +16,7 @@ import redis
 from harness import Client, World, encode
 from net_servers import Served
 from observation import Observation, observe
-from workload import Argv, Workload
+from workload import Argv, Workload, repeat
 
 ROUNDS = {True: 500, False: 4}
 WRITERS = 4
@@ -48,14 +48,6 @@ class Writer(threading.Thread):
                 self.turn_count += 1
         except (EOFError, OSError):
             return
-
-
-def repeat(shadow: Client, argv: Argv) -> None:
-    """Run it in the shadow; a pop that waits has waited long enough."""
-    shadow.raw(encode(argv))
-    if shadow.session.parked:
-        shadow.world.tick(1000)
-        shadow.replies()
 
 
 def outcomes(shadow: Client, in_flight: list[Argv], prefix: bytes) -> list[tuple[Observation, list[Argv]]]:
