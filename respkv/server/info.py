@@ -238,7 +238,7 @@ def stats_fields(server: Server) -> Fields:
         "expired_time_cap_reached_count": engine.expired_time_cap_reached,
         "expire_cycle_cpu_milliseconds": 0,
         "evicted_keys": engine.evicted,
-        "evicted_clients": 0,
+        "evicted_clients": stats.evicted_clients,
         "total_eviction_exceeded_time": 0,
         "current_eviction_exceeded_time": 0,
         "keyspace_hits": engine.hits,

@@ -22,6 +22,7 @@ from respkv.reply import Block
 from respkv.server import log
 from respkv.server.access import Access
 from respkv.server.blocking import KeyWaiters
+from respkv.server.client_eviction import ClientEvictor
 from respkv.server.clients import SESSION_BYTES, Pause, Waiting, buffered_bytes, is_local, resume_paused
 from respkv.server.config import Config
 from respkv.server.config.table import is_sensitive
@@ -72,6 +73,7 @@ class Server:
         self.latency = LatencyMonitor()
         self.slowlog = SlowLog()
         self.monitors = Monitors(self, redacted)
+        self.client_evictor = ClientEvictor(self)
         self.persistence = Persistence()
         self.facts = Facts()
         self.facts.started_ms = engine.now_ms
@@ -140,6 +142,7 @@ class Server:
         for session, block in self.waiting.take_due(now_ms):
             session.unblock(block.at_deadline)
         self.stats.sample(steady_ns())
+        self.client_evictor.tick()
         used = self.meter.used_bytes() + self._sample_client_bytes() + self.persistence.log_buffer_bytes
         self.stats.peak_memory_bytes = max(self.stats.peak_memory_bytes, used)
 
@@ -292,6 +295,7 @@ class Server:
                 self._follow_memory,
             ),
             (tuple(name.replace("_", "-") for name in LIMITS), self._follow_limits),
+            (("maxmemory", "maxmemory-clients"), self._follow_client_memory),
             (("latency-tracking",), self._follow_latency_tracking),
             (("client-output-buffer-limit",), self._follow_output_limits),
             (("loglevel",), self._follow_log_level),
@@ -327,6 +331,9 @@ class Server:
         self.set_gate(GATE_MEMORY, config.maxmemory > 0)
         # A new limit may ask for evictions though nobody writes.
         self.evictor.is_behind = config.maxmemory > 0
+
+    def _follow_client_memory(self) -> None:
+        self.client_evictor.configure(self.config.maxmemory_clients, self.config.maxmemory)
 
     def _follow_limits(self) -> None:
         for name in LIMITS:

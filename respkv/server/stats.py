@@ -62,6 +62,7 @@ class Stats:
         # Clients closed for what they did not read, or sent without end.
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
+        self.evicted_clients = 0
         # What ACL LOG is about: authentications, commands, keys and channels.
         self.denied_auths = 0
         self.denied_commands = 0
@@ -108,6 +109,7 @@ class Stats:
         self.error_replies = 0
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
+        self.evicted_clients = 0
         self.denied_auths = 0
         self.denied_commands = 0
         self.denied_keys = 0

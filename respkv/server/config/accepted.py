@@ -18,7 +18,6 @@ from respkv.server.config.kinds import (
     KeyspaceEvents,
     Kind,
     Memory,
-    MemoryOrPercent,
     OneOf,
     OomScores,
     PrimaryAddress,
@@ -114,13 +113,6 @@ ACCEPTED: tuple[Group, ...] = (
     _group(
         "Not yet",
         "what it is about is not there yet",
-        _row(
-            "maxmemory-clients",
-            MemoryOrPercent(),
-            0,
-            "7.0",
-            "Bytes (or per cent of maxmemory) for all clients' buffers; 0 is no limit.",
-        ),
         _row(
             "notify-keyspace-events",
             KeyspaceEvents(),

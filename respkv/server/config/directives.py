@@ -21,6 +21,7 @@ from respkv.server.config.kinds import (
     FileName,
     Integer,
     Memory,
+    MemoryOrPercent,
     Octal,
     OneOf,
     OutputLimit,
@@ -207,6 +208,12 @@ class Clients(Values):
         OutputLimits(OutputLimit(0, 0, 0), OutputLimit(256 * MB, 64 * MB, 60), OutputLimit(32 * MB, 8 * MB, 60)),
         "Bytes of replies that may wait for a client: at once, or over some seconds.",
         since="2.6",
+    )
+    maxmemory_clients = Directive(
+        MemoryOrPercent(),
+        0,
+        "Bytes (or per cent of maxmemory) for all clients' buffers; the largest clients are closed; 0 is no limit.",
+        since="7.0",
     )
     client_query_buffer_limit = Directive(
         Memory(MB, LONG_MAX), GB, "Bytes of a request that is not complete yet.", since="4.0.7"
