@@ -21,6 +21,7 @@ from respkv.commands.flags import GATE_LOADING
 from respkv.engine.clock import unix_ms
 from respkv.errors import StartupError
 from respkv.net.admission import Admission, allow_descriptors
+from respkv.net.metrics_http import MetricsServer
 from respkv.net.poller import make_poller
 from respkv.net.portable import PortableClients
 from respkv.net.pump import Pump
@@ -51,10 +52,12 @@ def run(config: Config, files: FileSystem | None = None) -> int:
     server_log.configure(config.loglevel, config.logfile)
     service = Service(config, files, portable=os.environ.get("RESPKV_IO") == "portable")
     admission = service.admission
+    metrics = service.metrics
     try:
         # First: a server that may not have the directory must not touch the other one's Unix socket.
         service.storage.lock()
         admission.open()
+        metrics.open()
         allow_descriptors(config.maxclients)
         _write_pid_file(config.pidfile)
         # Values are no garbage cycles, and a full collection over a million objects stops everyone for 70 ms.
@@ -66,6 +69,7 @@ def run(config: Config, files: FileSystem | None = None) -> int:
         if config.pidfile and admission.listeners:
             with contextlib.suppress(OSError):
                 os.unlink(config.pidfile)
+        metrics.close()
         admission.close()
         service.storage.unlock()
 
@@ -90,6 +94,7 @@ class Service:
         self.durability = self.instance.durability
         self.storage = self.instance.storage
         self.admission = Admission(config, self.server)
+        self.metrics = MetricsServer(config, self.server)
         self.exit_code = 0
         self._portable = portable
         self._clients: Pump | PortableClients | None = None
@@ -111,6 +116,7 @@ class Service:
                 nursery.start_soon(self._run_pump, self._clients)
             self.admission.start(self._clients)
             nursery.start_soon(self._watch_signals)
+            nursery.start_soon(self.metrics.serve)
             refusal = await self._start(nursery)
             if refusal is None:
                 await self._stop.wait()

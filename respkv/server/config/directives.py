@@ -290,6 +290,21 @@ class Watching(Values):
     latency_tracking_info_percentiles = Directive(
         Percentiles(), (50.0, 99.0, 99.9), "Percentiles that INFO latencystats shows.", since="7.0"
     )
+    metrics_port = Directive(
+        Integer(0, 65535),
+        0,
+        "Port of metrics for Prometheus and of /health, by HTTP; 0 for none. Needs `pip install respkv[metrics]`.",
+        since="respkv 0.1",
+        mutable=False,
+        common=True,
+    )
+    metrics_bind = Directive(
+        Addresses(),
+        ("127.0.0.1", "-::1"),
+        "Addresses of the metrics, which anybody may read who can connect.",
+        since="respkv 0.1",
+        mutable=False,
+    )
 
 
 class Process(Values):
