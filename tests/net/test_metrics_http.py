@@ -95,6 +95,7 @@ def test_clients_that_say_nothing_keep_nobody_out_for_long(serve: Serve) -> None
     # Those above the bound are closed at once, the others when their time is up.
     for sock in silent[CONNECTIONS_MAX:]:
         assert sock.recv(1) == b""
+        sock.close()
     for sock in silent[:CONNECTIONS_MAX]:
         assert sock.recv(100).startswith(b"HTTP/1.1 408")
         sock.close()
