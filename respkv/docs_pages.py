@@ -72,6 +72,7 @@ GROUP_TITLES = {
     "stream": "Streams",
     "generic": "Keys of any type",
     "transactions": "Transactions",
+    "pubsub": "Publish/subscribe",
     "connection": "Connections",
     "server": "The server",
     "cluster": "Without a cluster",
@@ -89,8 +90,8 @@ the command, of Redis where both have it.
 REASONS = (
     (
         "Messages and tracking",
-        "Publish/subscribe, what else sends to clients unasked, and client-side caching are to come.",
-        ("*subscribe", "publish", "spublish", "pubsub", "pubsub|*", "monitor", "client|tracking"),
+        "MONITOR and client-side caching are to come.",
+        ("monitor", "client|tracking"),
     ),
     ("Scripts and functions", "To come.", ("eval*", "fcall*", "script", "script|*", "function", "function|*")),
     (

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import random
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compat.differential import generate, known
+from compat.differential import events, generate, known
 from compat.differential.pair import Findings
 from compat.differential.play import Answer, Judge, Player
 from compat.differential.script import Case, Step, load_cases
@@ -97,6 +98,32 @@ def play_case(fleet: Fleet, case: Case, oracle_kind: Kind, subject_kind: Kind, t
             fleet.discard(subject)
 
 
+def compare_events(fleet: Fleet, case: Case, oracle_kind: Kind, subject_kind: Kind, tally: Tally, limit: int) -> None:
+    """Play it on both, and compare what a subscriber to keyspace events hears meanwhile."""
+    now_ms = time.time_ns() // 1_000_000
+    oracle = fleet.get(oracle_kind, case.directives, "oracle ")
+    subject = fleet.get(subject_kind, case.directives, "subject ")
+    try:
+        expected, found = (events.events_of(server, case, now_ms) for server in (oracle, subject))
+    except OSError:
+        tally.skipped.append(case.title)
+        fleet.discard(oracle)
+        fleet.discard(subject)
+        return
+    tally.cases += 1
+    tally.replies += len(expected)
+    if case.fresh:
+        fleet.discard(oracle)
+        fleet.discard(subject)
+    if expected == found:
+        return
+    tally.different += 1
+    print(f"DIFFERENT EVENTS {case.file}:{case.line} {case.title}")
+    labels = (oracle.kind.label, subject.kind.label)
+    lines = list(difflib.unified_diff(expected, found, *labels, lineterm=""))
+    print("\n".join("  " + line for line in lines[: 2 + 10 * limit]), flush=True)
+
+
 def play_all(fleet: Fleet, cases: list[Case], options: argparse.Namespace, tally: Tally) -> None:
     subject_kind = KINDS[options.subject]
     installed = [kind.name for kind in available()]
@@ -108,7 +135,8 @@ def play_all(fleet: Fleet, cases: list[Case], options: argparse.Namespace, tally
             tally.skipped.append(case.title)
             continue
         try:
-            play_case(fleet, case, fit[0], subject_kind, tally, options.limit)
+            play = compare_events if options.events else play_case
+            play(fleet, case, fit[0], subject_kind, tally, options.limit)
         except (ServerUnavailable, OSError) as error:
             tally.different += 1
             print(f"DIFFERENT {case.file}:{case.line} {case.title}\n  {error}", flush=True)
@@ -120,6 +148,7 @@ def main() -> int:
     parser.add_argument("--oracle", choices=KINDS, help="use only this oracle (default: each case's own)")
     parser.add_argument("--cases", default="*", help="glob of case files, without .txt; '' for none")
     parser.add_argument("--title", default="", help="only cases whose title contains this")
+    parser.add_argument("--events", action="store_true", help="compare keyspace events during cases, not replies")
     parser.add_argument("--quick", action="store_true", help="fewer generated sequences (below a minute in all)")
     parser.add_argument("--examples", type=int, help="how many generated examples (0 for none)")
     parser.add_argument("--seed", type=int, default=None, help="of the generated sequences (default: random)")
@@ -131,7 +160,7 @@ def main() -> int:
     cases = load_cases(CASES, options.cases) if options.cases else []
     cases = [case for case in cases if options.title.lower() in case.title.lower()]
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    examples = options.examples
+    examples = 0 if options.events else options.examples
     if examples is None:
         examples = QUICK_EXAMPLES if options.quick else FULL_EXAMPLES
     began = time.monotonic()

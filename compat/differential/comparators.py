@@ -156,6 +156,18 @@ def has_fields(names: str) -> Comparator:
     return compare
 
 
+def same_fields(names: str) -> Comparator:
+    """INFO, CLIENT LIST: each named field has the same value wherever it stands (`~same:sub,psub CLIENT LIST`)."""
+    wanted = [re.compile(rf"(?<!\S){re.escape(name)}[:=]\S*") for name in names.split(",")]
+
+    def compare(oracle: Reply, subject: Reply) -> bool:
+        return oracle.kind == subject.kind and all(
+            field.findall(oracle.text) == field.findall(subject.text) != [] for field in wanted
+        )
+
+    return compare
+
+
 BY_NAME: dict[str, Comparator] = {
     "exact": exact,
     "any": anything,
@@ -231,8 +243,11 @@ def comparator_for(name: str | None, argv: list[bytes]) -> Comparator:
     if name is not None:
         if name.startswith("has:"):
             return has_fields(name[4:])
+        if name.startswith("same:"):
+            return same_fields(name[5:])
         if name not in BY_NAME:
-            raise ValueError(f"no such comparator: ~{name} (there are {', '.join(BY_NAME)}, has:field,...)")
+            there_are = ", ".join([*BY_NAME, "has:field,...", "same:field,..."])
+            raise ValueError(f"no such comparator: ~{name} (there are {there_are})")
         return BY_NAME[name]
     words = [word.decode(errors="replace").upper() for word in argv[:2]]
     return BY_COMMAND.get(" ".join(words)) or BY_COMMAND.get(words[0] if words else "") or exact

@@ -66,7 +66,7 @@ GATE_DISK: Final = 1 << 5  # the log or a snapshot failed: no writes
 GATE_LOCKS: Final = 1 << 6  # some keys are locked
 GATE_TIMED: Final = 1 << 7  # every command is timed by itself (slow log or latency threshold is low)
 GATE_PAUSED: Final = 1 << 8  # CLIENT PAUSE
-GATE_SUBSCRIBED: Final = 1 << 9  # RESP2 subscriber: few commands are allowed
+GATE_SUBSCRIBED: Final = 1 << 9  # the session has subscriptions: RESP2 allows few commands then
 GATE_SILENT: Final = 1 << 10  # CLIENT REPLY OFF or SKIP: replies are left out
 GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 # Minded by no command: it says that the session knows only names of commands that its user may run with any arguments,

@@ -104,6 +104,7 @@ class Spec:
         categories: frozenset[str],
         key_finder: KeyFinder | None,
         tips: tuple[str, ...] = (),
+        slot_of: KeySpec | None = None,
     ) -> None:
         self.handler = handler
         self.least = syntax.least
@@ -133,6 +134,7 @@ class Spec:
         self.categories = categories
         self.key_finder = key_finder
         self.tips = tips
+        self.slot_of = slot_of
         # How long calls that were timed by themselves took: see `respkv.commands.histogram`.
         self.histogram: dict[int, int] = {}
         self.subcommands: dict[bytes, Spec] = {}
@@ -198,13 +200,15 @@ class CommandGroup:
         find_keys: KeyFinder | None = None,
         tips: str = "",
         joins_keys: bool = False,
+        slot_of: KeySpec | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the command of syntax `line`.
 
         `keys` holds the flags of each key spec ("RW ACCESS UPDATE", several separated by a semicolon); reading
         commands need none. `acl` names categories that do not follow ("+dangerous -fast"), `tips` are
-        COMMAND's hints for cluster clients, `joins_keys` makes one key spec of keys that stand side by side. With
-        `find_keys`, flags of more keys than stand in a fixed place are those of keys in unknown ones.
+        COMMAND's hints for cluster clients, `joins_keys` makes one key spec of keys that stand side by side, `slot_of`
+        finds words that are no keys but tell cluster clients whom to ask. With `find_keys`, flags of more keys than
+        stand in a fixed place are those of keys in unknown ones.
         Raises ValueError for what does not fit together.
         """
         syntax = parse(line)
@@ -242,6 +246,7 @@ class CommandGroup:
                 categories=_categories(self.group, flags, acl),
                 key_finder=find_keys,
                 tips=tuple(tips.split()),
+                slot_of=slot_of,
             )
             self._add(spec)
             return handler

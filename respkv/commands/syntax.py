@@ -265,6 +265,10 @@ class Syntax:
         arguments = tuple(one if one.key_spec is None else replace(one, key_spec=0) for one in self.arguments)
         return Syntax(self.name, self.arity, arguments, (joined,))
 
+    def with_slot_of(self, words: KeySpec) -> "Syntax":
+        """The same as COMMAND shows it, which looks for what decides the slot where it looks for keys."""
+        return Syntax(self.name, self.arity, self.arguments, (words,))
+
     @property
     def legacy_keys(self) -> LegacyKeys:
         """First key, last key and step, as clients older than key specs read them.

@@ -121,8 +121,6 @@ class Pump:
                     self._guarded(connection, resume=True)
                 active.append(connection)
         ready.clear()
-        if server.pushed:
-            self._add_pushed(active)
         if engine.effects:
             durability.write()
         durable = engine.durable
@@ -146,20 +144,28 @@ class Pump:
                 or connection.session.parked
             ):
                 self._look_after(connection)
+        if server.pushed:
+            self._tell_pushed(durable)
         if self._holding:
             if durability.failed:
                 self._refuse()
             elif not self.syncs_in_place:
                 durability.sync_soon()
 
-    def _add_pushed(self, active: list[Connection]) -> None:
-        """Let those be answered too who only have something to be told."""
+    def _tell_pushed(self, durable: int) -> None:
+        """Send what was pushed to those who did nothing themselves; they do not count as lively."""
         by_session = self._by_session
-        for session in self.server.pushed:
+        pushed = self.server.pushed
+        self.server.pushed = []
+        for session in pushed:
             connection = by_session.get(session.number)
-            if connection is not None:
-                active.append(connection)
-        self.server.pushed.clear()
+            if connection is None:
+                continue
+            connection.answer(durable)
+            if connection.held:
+                self._holding[connection.fd] = connection
+            if connection.unsent_bytes or connection.watches_write or connection.broken or session.closing:
+                self._look_after(connection)
 
     def finish_apart(self) -> None:
         """End a turn that others took: no poll follows that would see to who waits for the disk."""

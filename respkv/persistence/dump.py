@@ -10,7 +10,7 @@ Rule: a payload comes from anybody. Nothing in it is believed beyond what is the
 from typing import Any, Final
 
 from respkv.commands.args import Args, parse_int
-from respkv.commands.events import GENERIC
+from respkv.commands.events import GENERIC, NEW
 from respkv.commands.flags import DENYOOM, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.access import set_frequency, set_idle_time
@@ -115,6 +115,8 @@ def restore(db: Keyspace, argv: list[bytes]) -> Reply:
             db.propagate_as([b"DEL", key])
             db.notify(GENERIC, b"del", key)
         return OK
+    if exists:
+        db.notify(NEW, b"new", key)  # one key replaces another, and is not a change of it
     if ttl_ms:
         db.set_until(key, value, at_ms)
     else:

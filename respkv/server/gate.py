@@ -203,7 +203,7 @@ def _check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
         raise OutOfMemory
     if session.gate & GATE_DISK and (spec.flags & WRITE or spec.name == b"ping" or is_queued(session, spec, WRITE)):
         raise ReplyError(server.disk_error())
-    if reasons & GATE_SUBSCRIBED and spec.name not in _IN_SUBSCRIBER_MODE:
+    if reasons & GATE_SUBSCRIBED and session.protocol == 2 and spec.name not in _IN_SUBSCRIBER_MODE:
         raise ReplyError(
             b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in"
             b" this context" % spec.name

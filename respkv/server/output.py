@@ -11,8 +11,7 @@ Rule 2: what others make a client get has a bound even where its class has none 
 import logging
 from typing import TYPE_CHECKING, Final
 
-from respkv.commands.flags import GATE_SUBSCRIBED
-from respkv.server.clients import describe, output_bytes
+from respkv.server.clients import describe, output_bytes, type_of
 from respkv.server.config.kinds import OutputLimit, OutputLimits
 
 if TYPE_CHECKING:
@@ -35,12 +34,15 @@ class OutputGuard:
 
     def limit_of(self, session: "Session") -> OutputLimit:
         """The limit of the class that `session` is in."""
-        return self._limits.pubsub if session.gate & GATE_SUBSCRIBED else self._limits.normal
+        kind = type_of(session)
+        limits = self._limits
+        return limits.pubsub if kind == b"pubsub" else limits.replica if kind == b"replica" else limits.normal
 
     def is_over(self, session: "Session", now_ms: int) -> bool:
-        """Whether `session` is to be cut off for what it has not read; counts and logs it then. O(1) if not."""
+        """Whether `session` is to be cut off for what it has not read; counts and logs it then."""
         limit = self.limit_of(session)
-        unsent = session.unsent_bytes
+        # Not what waits for the disk, for which the client cannot be blamed.
+        unsent = output_bytes(session) - session.held_bytes
         is_over = 0 < limit.hard_bytes < unsent
         if 0 < limit.soft_bytes < unsent:
             if session.over_soft_limit_ms == 0:

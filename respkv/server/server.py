@@ -28,8 +28,10 @@ from respkv.server.config import Config
 from respkv.server.config.table import is_sensitive
 from respkv.server.latency import LatencyMonitor
 from respkv.server.monitors import Monitors
+from respkv.server.notifications import Notifier
 from respkv.server.output import OutputGuard
 from respkv.server.persistence import Persistence
+from respkv.server.pubsub import PubSub
 from respkv.server.scripting import Scripting
 from respkv.server.session import Session
 from respkv.server.slowlog import SlowLog
@@ -99,6 +101,8 @@ class Server:
         self.ready: list[Session] = []
         # Sessions that had no output and were pushed something; drained there too, without letting them go on.
         self.pushed: list[Session] = []
+        self.pubsub = PubSub()
+        self.notifier = Notifier(engine, self.pubsub)
         self.output_guard = OutputGuard(self.config.client_output_buffer_limit)
         # Copies of configuration for paths on which a look at `config` would cost too much.
         self.bulk_max_bytes = 0
@@ -297,6 +301,7 @@ class Server:
             (tuple(name.replace("_", "-") for name in LIMITS), self._follow_limits),
             (("maxmemory", "maxmemory-clients"), self._follow_client_memory),
             (("latency-tracking",), self._follow_latency_tracking),
+            (("notify-keyspace-events",), self._follow_events),
             (("client-output-buffer-limit",), self._follow_output_limits),
             (("loglevel",), self._follow_log_level),
             (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), self._follow_thresholds),
@@ -346,6 +351,9 @@ class Server:
         self.output_guard.configure(self.config.client_output_buffer_limit)
         for session in self.sessions.values():
             self.output_guard.measure_room(session)
+
+    def _follow_events(self) -> None:
+        self.notifier.configure(self.config.notify_keyspace_events)
 
     def _follow_log_level(self) -> None:
         log.set_level(self.config.loglevel)

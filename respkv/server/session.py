@@ -18,7 +18,6 @@ from respkv.commands.flags import (
     GATE_AUTH,
     GATE_MULTI,
     GATE_SILENT,
-    GATE_SUBSCRIBED,
     GATE_UNTOUCHING,
     GATE_USER,
 )
@@ -28,11 +27,12 @@ from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, Watcher
 from respkv.engine.locks import Owner
 from respkv.errors import InternalError, ReplyError
-from respkv.reply import OK, Block
+from respkv.reply import OK, Block, Push
 from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
 from respkv.server.gate import run_unusual
 from respkv.server.output import note_cut_off
+from respkv.server.pubsub import NOTHING
 from respkv.server.replicas import PART_BYTES, Replica
 from respkv.server.stats import Stats
 
@@ -132,6 +132,7 @@ class Session:
         self.pushed_bytes = 0
         self.push_room_bytes = 0
         self.pushes_begin_at = -1
+        self.subscriptions = NOTHING
         self._be_default_user()
 
     # For whoever owns the connection
@@ -409,6 +410,11 @@ class Session:
         else:
             write3(self.out, reply)
 
+    def write_push(self, push: Push) -> None:
+        """Encode what a command answers with as a push, which CLIENT REPLY does not silence."""
+        write = write2 if self.protocol == 2 else write3
+        write(self.out if self.reply_mode == "on" else self.deferred, push)
+
     def write_error(self, error: ReplyError) -> None:
         """Encode an error and count it."""
         message = error.message
@@ -459,7 +465,8 @@ class Session:
         self.no_evict = False
         self.no_touch = False
         self.end_monitoring()
-        self.set_gate(GATE_SILENT | GATE_SUBSCRIBED | GATE_UNTOUCHING, False)
+        self.server.pubsub.unsubscribe_all(self)
+        self.set_gate(GATE_SILENT | GATE_UNTOUCHING, False)
         self._be_default_user()
 
     def close(self) -> None:
@@ -473,6 +480,7 @@ class Session:
         self.queue = []
         self.backlog = []
         self.unwatch()
+        self.server.pubsub.unsubscribe_all(self)
 
     # The loop
 

@@ -84,6 +84,36 @@ def test_replies_wait_for_the_disk_and_others_do_not(server: Served, crowd: Crow
     assert curious.reply() == b"v"
 
 
+def test_events_wait_for_the_disk_and_messages_do_not(server: Served, crowd: Crowd) -> None:
+    writer, events, messages = (server.connect() for _ in range(3))
+    writer.call("CONFIG", "SET", "notify-keyspace-events", "E$")
+    events.call("SUBSCRIBE", "__keyevent@0__:set")
+    messages.call("SUBSCRIBE", "c")
+    with server.fault("block-sync"):
+        writer.send(pack(("SET", "k", "v")))
+        assert is_held(crowd, events)
+        assert server.connect().call("PUBLISH", "c", "x") == 1
+        assert messages.reply() == [b"message", b"c", b"x"]
+        assert is_held(crowd, events)
+    assert events.reply() == [b"message", b"__keyevent@0__:set", b"k"]
+    assert writer.reply() == b"OK"
+
+
+def test_a_push_that_cannot_be_made_durable_is_no_error_in_place_of_a_reply(server: Served, crowd: Crowd) -> None:
+    plain, pushed = server.connect(), server.connect()
+    plain.call("CONFIG", "SET", "notify-keyspace-events", "E$")
+    plain.call("SUBSCRIBE", "__keyevent@0__:set")
+    pushed.call("HELLO", 3)
+    pushed.call("SUBSCRIBE", "__keyevent@0__:set")
+    event = [b"message", b"__keyevent@0__:set", b"k"]
+    with server.fault("fail-sync"):
+        pushed.send(pack(("SET", "k", "v")))
+        replies = [pushed.reply(), pushed.reply()]
+        assert replies[0].startswith(MISCONF)
+        assert replies[1] == event
+        assert plain.reply() == event
+
+
 def test_a_half_closed_client_gets_the_reply_that_waited(server: Served, crowd: Crowd) -> None:
     writer = server.connect()
     with server.fault("block-sync"):

@@ -2,7 +2,7 @@
 
 from respkv.acl.users import DEFAULT
 from respkv.commands.args import INT32_MAX, INT32_MIN, Args, parse_int, parse_within
-from respkv.commands.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, UNQUEUED
+from respkv.commands.flags import ALLOW_BUSY, FAST, GATE_SUBSCRIBED, LOADING, NO_AUTH, NOSCRIPT, STALE, UNQUEUED
 from respkv.commands.spec import CommandGroup
 from respkv.errors import BadDatabaseIndex, BadSyntax, NotAnInteger, ReplyError, WrongArity
 from respkv.reply import OK, PONG, Reply, Status
@@ -46,6 +46,8 @@ def ping(session: Session, argv: list[bytes]) -> Reply:
     """Answer, with `message` if there is one, to show that the server is there."""
     if len(argv) > 2:
         raise WrongArity(b"ping")
+    if session.gate & GATE_SUBSCRIBED and session.protocol == 2:
+        return [b"pong", argv[1] if len(argv) > 1 else b""]  # what such a client reads are messages
     return argv[1] if len(argv) > 1 else PONG
 
 

@@ -130,7 +130,10 @@ def command_help(session: Session, argv: list[bytes]) -> Reply:
 
 def info_of(spec: Spec) -> list[Reply]:
     """The ten facts that COMMAND INFO tells."""
-    legacy = spec.syntax.legacy_keys
+    syntax, key_flags = spec.syntax, spec.key_flags
+    if spec.slot_of is not None:
+        syntax, key_flags = syntax.with_slot_of(spec.slot_of), ("NOT_KEY",)
+    legacy = syntax.legacy_keys
     return [
         spec.name,
         spec.syntax.arity,
@@ -143,7 +146,7 @@ def info_of(spec: Spec) -> list[Reply]:
         Members(
             [
                 {b"flags": _key_flags(flags), **keys.describe()}
-                for keys, flags in zip(spec.syntax.keys, spec.key_flags, strict=True)
+                for keys, flags in zip(syntax.keys, key_flags, strict=True)
             ]
         ),
         Members([info_of(subcommand) for subcommand in spec.subcommands.values()]),

@@ -15,7 +15,6 @@ from respkv.server.config.kinds import (
     ULONG_MAX,
     BadValue,
     Integer,
-    KeyspaceEvents,
     Kind,
     Memory,
     OneOf,
@@ -110,17 +109,6 @@ def _no_tls(port: int) -> None:
 
 
 ACCEPTED: tuple[Group, ...] = (
-    _group(
-        "Not yet",
-        "what it is about is not there yet",
-        _row(
-            "notify-keyspace-events",
-            KeyspaceEvents(),
-            "",
-            "2.8",
-            "Events to publish, by class: KEg$lshzxetdmn, A for all but m and n.",
-        ),
-    ),
     _group(
         "Always so",
         "respkv does it, or has nothing to wait for, whatever it says",

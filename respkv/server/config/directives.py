@@ -20,6 +20,7 @@ from respkv.server.config.kinds import (
     Directory,
     FileName,
     Integer,
+    KeyspaceEvents,
     Memory,
     MemoryOrPercent,
     Octal,
@@ -307,6 +308,18 @@ class Watching(Values):
     )
 
 
+class Messages(Values):
+    """Messages."""
+
+    notify_keyspace_events = Directive(
+        KeyspaceEvents(),
+        "",
+        "Events to publish: `K` by key and `E` by event, of the classes `g$lshzxetdmn`; `A` is all but `m` and `n`.",
+        since="2.8",
+        common=True,
+    )
+
+
 class Process(Values):
     """The process."""
 
@@ -319,5 +332,5 @@ class Process(Values):
     shutdown_on_sigterm = Directive(ShutdownOptions(), (), "SHUTDOWN's options when SIGTERM comes.", since="7.0")
 
 
-class Directives(Network, Durability, Snapshots, MemoryLimits, Clients, Security, Watching, Process):
+class Directives(Network, Durability, Snapshots, MemoryLimits, Clients, Security, Messages, Watching, Process):
     """All of them, as typed attributes. Each base is a group of docs/config.md, titled by its docstring."""
