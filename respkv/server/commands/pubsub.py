@@ -163,7 +163,7 @@ def pubsub_shardnumsub(session: Session, argv: list[bytes]) -> Reply:
     return _counts(session.server.pubsub.shard_channels, argv)
 
 
-@command("PUBSUB HELP", LOADING | STALE, since="6.2.0", cost="O(1)")
+@command("PUBSUB HELP", LOADING | STALE, since="6.2.0", cost="O(1)", acl="-pubsub")
 def pubsub_help(session: Session, argv: list[bytes]) -> Reply:
     """Print this help."""
     return help_of(b"pubsub")
