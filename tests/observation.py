@@ -38,7 +38,8 @@ def _hash(call: Call, key: bytes) -> Any:
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     times = call(b"HPEXPIRETIME", key, b"FIELDS", str(len(fields)).encode(), *fields)
     # A server without expiring fields answers with an error.
-    return fields, dict(zip(fields, times, strict=True)) if isinstance(times, list) else {}
+    times = times if isinstance(times, list) else [-1] * len(fields)
+    return fields, {field: at_ms for field, at_ms in zip(fields, times, strict=True) if at_ms != -1}
 
 
 def _sorted_set(call: Call, key: bytes) -> Any:

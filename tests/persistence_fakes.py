@@ -5,7 +5,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from net_servers import free_port
 
 import respkv.commands.all  # noqa: F401  (fills the table of commands)
 from respkv.engine.engine import Engine
@@ -146,17 +146,6 @@ def server_binaries() -> dict[str, str]:
             if paths:
                 found[name] = str(paths[0])
     return found
-
-
-def free_port() -> int:
-    for port in range(7110, 7199):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
 
 
 @contextmanager

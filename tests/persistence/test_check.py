@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from persistence_fakes import free_port, respkv_command, respkv_server, start, stored
+from net_servers import free_port
+from persistence_fakes import respkv_command, respkv_server, start, stored
 
 from respkv.errors import StartupError
 from respkv.persistence import check as checker
