@@ -121,7 +121,6 @@ class LockTable:
         # What is held well enough needs nothing.
         wanted = {item: exclusive for item, exclusive in wants.items() if not _has(owner, item, exclusive)}
         request = Request(owner, wanted, when_free)
-        owner.waiting = request
         # Who waits for this owner is overtaken; they are only looked for where anybody waits at all.
         dependents: set[Owner] | None = None
         for item, exclusive in wanted.items():
@@ -137,6 +136,7 @@ class LockTable:
                 entry.queue.insert(_place_of(entry, request, dependents), request)
             else:
                 entry.queue.append(request)
+        owner.waiting = request
         if self._blockers_of(request):
             return request
         self._grant(request)
