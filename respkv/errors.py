@@ -208,7 +208,7 @@ class TransactionEnded(ReplyError):
     """The transaction has ended already, in the way that `reason` says."""
 
     def __init__(self, number: int, reason: bytes) -> None:
-        super().__init__(b"ABORTED transaction %d has ended: %b" % (number, reason))
+        super().__init__(b"NOTXN transaction %d has ended: %b" % (number, reason))
 
 
 class TransactionBusy(ReplyError):

@@ -30,6 +30,8 @@ TOUCHES_ARBITRARY_KEYS: Final = 1 << 20
 DANGEROUS: Final = 1 << 21
 # Not shown by COMMAND: runs inside MULTI instead of being queued.
 UNQUEUED: Final = 1 << 30
+# Not shown by COMMAND: ends, marks or names interactive transactions, and does not run inside of one.
+TRANSACTION: Final = 1 << 29
 # Not shown by COMMAND: each call is timed by itself, since one call may take long.
 TIMED: Final = 1 << 31
 
@@ -74,11 +76,13 @@ GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 GATE_USER: Final = 1 << 20
 
 GATE_MONITORED: Final = 1 << 24  # somebody uses MONITOR: every command is shown to him
+GATE_TRANSACTION: Final = 1 << 21  # between BEGIN and COMMIT: commands run inside of the transaction
 
 
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
     """The gate bits that a command with `flags` minds."""
     mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT | GATE_UNTOUCHING | GATE_MONITORED
+    mask |= GATE_TRANSACTION
     if wants_session or flags & (TIMED | BLOCKING):
         mask |= GATE_ALWAYS
     if not flags & NO_AUTH:
@@ -89,6 +93,7 @@ def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
         mask |= GATE_MEMORY
     if flags & WRITE:
         mask |= GATE_DISK
-    if has_keys:
+    # What writes and names no key may change any.
+    if has_keys or flags & WRITE:
         mask |= GATE_LOCKS
     return mask

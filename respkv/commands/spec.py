@@ -133,6 +133,15 @@ class Spec:
         self.key_flags = key_flags
         self.categories = categories
         self.key_finder = key_finder
+        # Where all keys are the words from the first on: every which of them is one, and whether there may be several.
+        # Else 0: `keys` has to look.
+        self.key_step = 0
+        self.has_many_keys = False
+        if key_finder is None and len(syntax.keys) == 1:
+            found = syntax.keys[0]
+            if found.index == 1 and found.count_index is None and found.limit == 0 and found.last in (0, -1):
+                self.key_step = found.step
+                self.has_many_keys = found.last == -1
         self.tips = tips
         self.slot_of = slot_of
         # How long calls that were timed by themselves took: see `respkv.commands.histogram`.

@@ -147,6 +147,20 @@ def setnx(db: Keyspace, argv: list[bytes]) -> Reply:
     return 1
 
 
+@command("PUT key value", WRITE | DENYOOM | FAST, keys="OW UPDATE", since="respkv 0.1", cost="O(1)")
+def put(db: Keyspace, argv: list[bytes]) -> Reply:
+    """Give `key` the string `value`, as SET without options does.
+
+    > PUT k v
+    OK
+    """
+    _, key, value = argv
+    db.set(key, value)
+    db.notify(STRING, b"set", key)
+    db.propagate_as([b"SET", key, value])
+    return OK
+
+
 @command("SETEX key seconds:int value", WRITE | DENYOOM, keys="OW UPDATE", since="2.0.0", cost="O(1)")
 def setex(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give `key` the string `value` and a time to live."""

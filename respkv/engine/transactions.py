@@ -311,7 +311,10 @@ class Transaction:
         self.engine.events.clear()
         del self.transactions.open[self.number]
         # Last, since whoever waited may go on from there.
-        self.base.locks.release_all(self.owner)
+        base = self.base
+        base.locks.release_all(self.owner)
+        if base.filled and not base.serves_later:
+            base.waiters.serve()
 
     def _account(self) -> None:
         """Count what it takes now."""

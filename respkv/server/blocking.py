@@ -12,12 +12,16 @@ Rule 2: who is no longer blocked stands in no queue. `Session.end_block` sees to
 
 import logging
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING
 
+from respkv.commands.spec import find_spec
 from respkv.engine.engine import AWAITED, Engine, Waiters
 from respkv.engine.keyspace import Keyspace
+from respkv.engine.locks import Owner, with_databases
 from respkv.errors import InternalError, ReplyError
 from respkv.reply import Block
+from respkv.server.transactions import wants_of
 
 if TYPE_CHECKING:
     from respkv.server.session import Session
@@ -99,12 +103,42 @@ class KeyWaiters(Waiters):
             if not self._serve_session(next(iter(queue)), db, key):
                 return
 
+    def _is_kept_off(self, session: "Session", db: Keyspace, key: bytes) -> bool:
+        """Whether a transaction has locked what the command of `session` would change: it is served once that ends."""
+        if session.lock_owner is not None:
+            return True
+        locks = self.engine.locks
+        argv = session.blocked_argv
+        spec = find_spec(argv)
+        assert spec is not None
+        committing = self.engine.committing
+        # Only what is in its way: others need not queue behind it for the rest.
+        wants = {
+            item: exclusive
+            for item, exclusive in with_databases(wants_of(session, spec, argv)).items()
+            if locks.is_held_against({item: exclusive}, committing)
+        }
+        if not wants:
+            return False
+        owner = session.lock_owner = locks.new_owner()
+        locks.acquire(owner, wants, partial(self._look_again, session, owner, db, key))
+        locks.victim_of(owner)
+        return True
+
+    def _look_again(self, session: "Session", owner: Owner, db: Keyspace, key: bytes) -> None:
+        if session.lock_owner is owner:
+            session.lock_owner = None
+            self.engine.filled.append((db, key))
+        self.engine.locks.release_all(owner)
+
     def _serve_session(self, session: "Session", db: Keyspace, key: bytes) -> bool:
         """Let the command of `session` try again; whether it has its reply."""
         engine = self.engine
         block = session.block
         assert block is not None
         assert block.retry is not None
+        if engine.locks and self._is_kept_off(session, db, key):
+            return False
         engine.waits_for = 0
         # What it is told of what it does now follows its reply.
         session.defers_pushes = True

@@ -20,6 +20,7 @@ from respkv.commands.flags import (
     GATE_PAUSED,
     GATE_SILENT,
     GATE_SUBSCRIBED,
+    GATE_TRANSACTION,
     GATE_UNTOUCHING,
     GATE_USER,
     LOADING,
@@ -29,6 +30,7 @@ from respkv.commands.flags import (
     READONLY,
     SKIP_MONITOR,
     SKIP_SLOWLOG,
+    TRANSACTION,
     UNQUEUED,
     WRITE,
 )
@@ -81,10 +83,7 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
         return
     spec: Spec | None = None
     try:
-        spec = _look_up(session, argv)
-        if not spec.least <= len(argv) <= spec.most or spec.handler is None:
-            raise WrongArity(spec.name)
-        _check(session, spec, argv)
+        spec = checked(session, argv)
         if _must_wait(session, spec, argv):
             return
         if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
@@ -97,15 +96,29 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
             spec.rejected_calls += 1
             if spec.name == b"exec":
                 session.end_multi()
-                error = ReplyError(
-                    b"EXECABORT Transaction discarded because of: " + error.message.removeprefix(b"ERR ")
-                )
+                if session.transaction is None:
+                    error = ReplyError(
+                        b"EXECABORT Transaction discarded because of: " + error.message.removeprefix(b"ERR ")
+                    )
         if session.gate & GATE_MULTI:
             session.queue_failed = True
         session.write_error(error)
         return
     session.last_spec = spec
-    run(session, spec, argv)
+    transaction = session.transaction
+    if transaction is not None and not spec.flags & TRANSACTION:
+        session.server.transactions.run(session, transaction, spec, argv)
+    else:
+        run(session, spec, argv)
+
+
+def checked(session: "Session", argv: list[bytes]) -> Spec:
+    """The command that `argv` is, if `session` may run it now. Raises ReplyError."""
+    spec = _look_up(session, argv)
+    if not spec.least <= len(argv) <= spec.most or spec.handler is None:
+        raise WrongArity(spec.name)
+    _check(session, spec, argv)
+    return spec
 
 
 def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
@@ -165,11 +178,12 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
             session.names[name] = spec
     if spec.subcommands and len(argv) > 1:
         subcommand = spec.subcommands.get(argv[1].lower())
-        if subcommand is None:
+        if subcommand is not None:
+            spec = subcommand
+        elif spec.handler is None:
             raise ReplyError(
                 b"ERR unknown subcommand '%b'. Try %b HELP." % (_quoted(argv[1], _QUOTED_MAX), spec.name.upper())
             )
-        spec = subcommand
     return spec
 
 
@@ -252,15 +266,20 @@ def _all_queued(session: "Session", spec: Spec, flag: int) -> bool:
 def _must_wait(session: "Session", spec: Spec, argv: list[bytes]) -> bool:
     """Park the session if a key of `argv` is locked, or clients are paused; the request is first in its backlog."""
     server = session.server
-    reasons = session.gate & (GATE_PAUSED | GATE_LOCKS)
+    reasons = session.gate & (GATE_PAUSED | GATE_LOCKS | GATE_TRANSACTION)
     if not reasons:
         return False
     if reasons & GATE_PAUSED and server.is_paused_for(session, spec):
         session.park("paused", argv)
         return True
-    if reasons & GATE_LOCKS and not (session.gate & GATE_MULTI and not spec.flags & UNQUEUED):
-        return server.wait_for_locks(session, spec, argv)
-    return False
+    if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
+        return False
+    transactions = server.transactions
+    if spec.flags & TRANSACTION:
+        return spec.name == b"txn" and transactions.must_wait_within(session, argv)
+    if session.transaction is not None:
+        return transactions.must_wait(session, session.transaction, spec, argv, argv)
+    return reasons & GATE_LOCKS != 0 and transactions.wait_for_locks(session, spec, argv)
 
 
 def _queue(session: "Session", spec: Spec, argv: list[bytes]) -> None:

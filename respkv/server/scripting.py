@@ -15,8 +15,10 @@ from respkv.commands.flags import (
     BLOCKING,
     DENYOOM,
     GATE_DISK,
+    GATE_LOCKS,
     GATE_MEMORY,
     GATE_MONITORED,
+    GATE_TRANSACTION,
     MAY_REPLICATE,
     NOSCRIPT,
     WRITE,
@@ -59,6 +61,8 @@ class Scripting(Host):
         self.is_read_only = False
         self.is_oom = False
         self.wrote = False
+        # Whether keys may be locked, of which the declared ones are its own.
+        self.minds_locks = False
         # Flags of commands that have to be looked at before they run.
         self._minds = 0
 
@@ -109,6 +113,7 @@ class Scripting(Host):
             self.is_oom = False
         self.is_read_only = read_only or bool(flags & NO_WRITES)
         self.wrote = False
+        self.minds_locks = gate & (GATE_LOCKS | GATE_TRANSACTION) != 0
         self._minds = NOSCRIPT | BLOCKING
         if self.is_read_only or gate & GATE_DISK:
             self._minds |= WRITE | MAY_REPLICATE
@@ -124,7 +129,7 @@ class Scripting(Host):
         name: bytes,
         library: bytes,
     ) -> Any:
-        engine = self.engine
+        engine = session.engine
         interpreter = self.lua()
         in_transaction = session.executing
         first_effect = len(engine.effects)
@@ -182,7 +187,9 @@ class Scripting(Host):
             spec = self._checked(argv)
         session = self.session
         assert session is not None
-        engine = self.engine
+        if self.minds_locks:
+            self.server.transactions.check_free(session, spec, argv)
+        engine = session.engine
         db = session.db
         spec.calls += 1
         if session.gate & GATE_MONITORED:

@@ -7,15 +7,13 @@ at the end of each turn; and calls `tick` ten times a second, or at `next_due_ms
 import logging
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
-from respkv.commands.flags import FAST, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG, WRITE
+from respkv.commands.flags import FAST, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG
 from respkv.commands.spec import Spec, exact_names
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.eviction import Evictor
-from respkv.engine.locks import Wants, with_databases
 from respkv.engine.memory import KEY_OVERHEAD_BYTES, Meter
 from respkv.errors import ReplyError
 from respkv.reply import Block
@@ -36,6 +34,7 @@ from respkv.server.scripting import Scripting
 from respkv.server.session import Session
 from respkv.server.slowlog import SlowLog
 from respkv.server.stats import Stats
+from respkv.server.transactions import SessionTransactions
 from respkv.values.limits import LIMITS
 
 logger = logging.getLogger(__name__)
@@ -86,6 +85,7 @@ class Server:
         self.key_waiters = KeyWaiters(engine)
         engine.waiters = self.key_waiters
         self.scripting = Scripting(self)
+        self.transactions = SessionTransactions(self)
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
         self.last_session_number = 0
@@ -145,6 +145,7 @@ class Server:
             self.unpause()
         for session, block in self.waiting.take_due(now_ms):
             session.unblock(block.at_deadline)
+        self.transactions.tick(now_ms)
         self.stats.sample(steady_ns())
         self.client_evictor.tick()
         used = self.meter.used_bytes() + self._sample_client_bytes() + self.persistence.log_buffer_bytes
@@ -152,8 +153,8 @@ class Server:
 
     def next_due_ms(self) -> int:
         """When `tick` has something to do that must not be late (unix ms); 0 for never."""
-        moments = [moment for moment in (self.pause.until_ms, self.waiting.next_deadline_ms()) if moment]
-        return min(moments, default=0)
+        moments = (self.pause.until_ms, self.waiting.next_deadline_ms(), self.transactions.next_due_ms())
+        return min((moment for moment in moments if moment), default=0)
 
     def block(self, session: Session, block: Block, argv: list[bytes]) -> None:
         """The command `argv` that `session` runs waits; in a transaction it does not."""
@@ -255,29 +256,6 @@ class Server:
             b" Redis logs for details about the RDB error."
         )
 
-    def wait_for_locks(self, session: Session, spec: Spec, argv: list[bytes]) -> bool:
-        """Park the session if one of its keys is locked by another; whether it was.
-
-        It asks for the locks that it needs and so has its place in the queues; once it has them it is run again, and
-        gives them back just before it does what it wants, since from there on nobody comes in between.
-        """
-        locks = self.engine.locks
-        owner = session.lock_owner
-        if owner is not None:
-            session.lock_owner = None
-            locks.release_all(owner)
-            return False
-        wants = _locked_by(session, spec, argv)
-        if not wants or not locks.would_block(wants):
-            return False
-        owner = locks.new_owner()
-        session.lock_owner = owner
-        session.park("locked", argv)
-        locks.acquire(owner, wants, partial(self.ready.append, session))
-        # It holds nothing, so whoever is in a cycle with it goes on, and nobody is to be aborted.
-        locks.victim_of(owner)
-        return True
-
     # Configuration
 
     def _follow_config(self) -> None:
@@ -300,6 +278,17 @@ class Server:
             ),
             (tuple(name.replace("_", "-") for name in LIMITS), self._follow_limits),
             (("maxmemory", "maxmemory-clients"), self._follow_client_memory),
+            (
+                (
+                    "transaction-timeout",
+                    "lock-timeout",
+                    "transaction-max-open",
+                    "transaction-max-keys",
+                    "transaction-max-savepoints",
+                    "transaction-max-memory",
+                ),
+                self.transactions.follow_config,
+            ),
             (("latency-tracking",), self._follow_latency_tracking),
             (("notify-keyspace-events",), self._follow_events),
             (("client-output-buffer-limit",), self._follow_output_limits),
@@ -371,15 +360,6 @@ class Server:
 
 def _hurry_nobody() -> None:
     """Nobody calls `tick` by itself."""
-
-
-def _locked_by(session: Session, spec: Spec, argv: list[bytes]) -> Wants:
-    """The keys that a command touches (EXEC: all commands of the transaction), exclusively if it writes any."""
-    requests = session.queue if spec.name == b"exec" else [(spec, argv)]
-    index = session.db.index
-    exclusive = any(queued.flags & WRITE for queued, _ in requests)
-    wants: Wants = {(index, key): exclusive for queued, request in requests for key in queued.keys(request)}
-    return with_databases(wants)
 
 
 def redacted(spec: Spec, argv: list[bytes]) -> list[bytes]:

@@ -16,6 +16,7 @@ from respkv.acl.users import User
 from respkv.commands.flags import (
     GATE_ALWAYS,
     GATE_AUTH,
+    GATE_LOCKS,
     GATE_MULTI,
     GATE_SILENT,
     GATE_UNTOUCHING,
@@ -26,6 +27,7 @@ from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, Watcher
 from respkv.engine.locks import Owner
+from respkv.engine.transactions import Transaction
 from respkv.errors import InternalError, ReplyError
 from respkv.reply import OK, Block, Push
 from respkv.resp.reader import RequestReader
@@ -97,6 +99,11 @@ class Session:
         self.blocked_db = self.db
         # Who holds, or waits for, the locks that the first request of the backlog needs, while `parked` is "locked".
         self.lock_owner: Owner | None = None
+        # The interactive transaction of this session, also when it has ended and the client does not know yet; the one
+        # in which the first request of the backlog waits for locks; and how often it has waited.
+        self.transaction: Transaction | None = None
+        self.waits_in: Transaction | None = None
+        self.wait_number = 0
         # Set while EXEC runs: its commands answer at once, they cannot wait.
         self.executing = False
         # MULTI: the commands queued, and whether one was refused.
@@ -288,6 +295,8 @@ class Session:
         """Wait no more, whether the command got its reply or not."""
         block = self.block
         if block is not None:
+            if self.lock_owner is not None:
+                self.server.transactions.stop_waiting(self)
             self.block = None
             self.blocked_argv = []
             self.server.waiting.note_end(block)
@@ -313,7 +322,8 @@ class Session:
         self.parked = ""
         self.end_block()
         self.backlog = []
-        self.release_locks()
+        self.server.transactions.stop_waiting(self)
+        self.server.transactions.leave(self)
 
     def fail(self) -> None:
         """A command of this session ended by an unexpected exception: answer that, then end the connection."""
@@ -340,17 +350,11 @@ class Session:
         self.parked = ""
         self.end_block()
         self.backlog = []
-        self.release_locks()
+        self.server.transactions.stop_waiting(self)
+        self.server.transactions.leave(self)
         self.out.clear()
         self.deferred = []
         self.server.ready.append(self)
-
-    def release_locks(self) -> None:
-        """No longer wait for locks."""
-        owner = self.lock_owner
-        if owner is not None:
-            self.lock_owner = None
-            self.engine.locks.release_all(owner)
 
     def select(self, index: int) -> None:
         """Work on database `index` from now on. Raises nothing: the caller checked it."""
@@ -421,6 +425,18 @@ class Session:
         self.out.append(error_line(message))
         self.server.count_error(message[: message.find(b" ")] if b" " in message else message)
 
+    def refuse_parked(self, error: ReplyError) -> None:
+        """The request that waits first will not be run: answer it with `error`, and go on."""
+        argv = self.backlog.pop(0)
+        if argv[0].lower() == b"exec":
+            self.end_multi()
+        if self.skips_next:
+            self.skips_next = False
+            self.set_gate(GATE_SILENT, self.reply_mode != "on")
+        elif self.reply_mode == "on":
+            self.write_error(error)
+        self.server.ready.append(self)
+
     def end_multi(self) -> None:
         """Leave MULTI and forget the queue and all watched keys."""
         self.queue = []
@@ -456,6 +472,7 @@ class Session:
 
     def reset(self) -> None:
         """As RESET: back to the state of a new connection, authentication included."""
+        self.server.transactions.leave(self)
         self.end_multi()
         self.select(0)
         self.name = b""
@@ -476,7 +493,8 @@ class Session:
         self.end_block()
         self.end_transfer()
         self.end_monitoring()
-        self.release_locks()
+        self.server.transactions.stop_waiting(self)
+        self.server.transactions.leave(self)
         self.queue = []
         self.backlog = []
         self.unwatch()
@@ -500,7 +518,12 @@ class Session:
         for at in range(total):
             argv = requests[at]
             spec = names.get(argv[0])
-            if spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most:
+            if (spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most) and (
+                spec is None
+                or spec.mask & gate != GATE_LOCKS
+                or not spec.least <= len(argv) <= spec.most
+                or not _is_free(spec, argv, db)
+            ):
                 spec = None
                 unusual += 1
                 # It is timed by itself: leave its time out of what the others share.
@@ -598,3 +621,16 @@ class Session:
                 return
         del effects[start:]
         effects.append(data)
+
+
+def _is_free(spec: Spec, argv: list[bytes], db: Keyspace) -> bool:
+    """Whether transactions are open, but none is in the way of this command, as a look at its keys tells. O(keys).
+
+    False also where the keys are not found that easily: the gate looks closer.
+    """
+    locked = db.locked
+    if spec.key_step == 0 or db.engine.locks.exclusive_databases:
+        return False
+    if not spec.has_many_keys:
+        return argv[1] not in locked
+    return all(argv[at] not in locked for at in range(1, len(argv), spec.key_step))

@@ -490,7 +490,7 @@ def test_a_transaction_that_ended_does_nothing_more(begin: Begin) -> None:
     one = begin()
     one.transaction.commit()
     for call in (one.transaction.commit, one.transaction.rollback):
-        with pytest.raises(ReplyError, match="ABORTED transaction 1 has ended: it was committed"):
+        with pytest.raises(ReplyError, match="NOTXN transaction 1 has ended: it was committed"):
             call()
     one.transaction.abort(TransactionEnded(1, b"somebody said so"))
     with pytest.raises(ReplyError, match="committed"):

@@ -224,6 +224,38 @@ class Clients(Values):
     )
 
 
+class Transactions(Values):
+    """Interactive transactions."""
+
+    transaction_timeout = Directive(
+        Integer(0, LONG_MAX),
+        60_000,
+        "Milliseconds without a command after which a transaction is rolled back; 0 never.",
+        since="respkv 0.1",
+    )
+    lock_timeout = Directive(
+        Integer(0, LONG_MAX),
+        10_000,
+        "Milliseconds that a command may wait for the locks of transactions; 0 for ever.",
+        since="respkv 0.1",
+    )
+    transaction_max_open = Directive(
+        Integer(1, INT_MAX), 10_000, "Transactions that may be open at a time.", since="respkv 0.1"
+    )
+    transaction_max_keys = Directive(
+        Integer(1, INT_MAX), 100_000, "Keys that one transaction may lock.", since="respkv 0.1"
+    )
+    transaction_max_savepoints = Directive(
+        Integer(0, INT_MAX), 1000, "Savepoints that one transaction may have.", since="respkv 0.1"
+    )
+    transaction_max_memory = Directive(
+        Memory(MB, LONG_MAX),
+        256 * MB,
+        "Bytes that one transaction may keep until its commit, beyond which it may only read.",
+        since="respkv 0.1",
+    )
+
+
 class Security(Values):
     """Security."""
 
@@ -332,5 +364,7 @@ class Process(Values):
     shutdown_on_sigterm = Directive(ShutdownOptions(), (), "SHUTDOWN's options when SIGTERM comes.", since="7.0")
 
 
-class Directives(Network, Durability, Snapshots, MemoryLimits, Clients, Security, Messages, Watching, Process):
+class Directives(
+    Network, Durability, Snapshots, MemoryLimits, Clients, Transactions, Security, Messages, Watching, Process
+):
     """All of them, as typed attributes. Each base is a group of docs/config.md, titled by its docstring."""

@@ -1,0 +1,535 @@
+"""Interactive transactions beside each other and beside other clients: what waits, what is seen, what time ends."""
+
+from typing import Any
+
+import pytest
+
+from harness import Client, World
+from respkv.commands.flags import GATE_LOCKS
+from respkv.reply import NULL_ARRAY
+
+
+@pytest.fixture(autouse=True)
+def _world(world: World) -> None:
+    # What a transaction changes is propagated by its COMMIT, not by each command.
+    world.checks_each_command = False
+
+
+@pytest.fixture
+def other(world: World) -> Client:
+    return world.connect()
+
+
+@pytest.fixture
+def third(world: World) -> Client:
+    return world.connect()
+
+
+def replies(world: World, client: Client) -> list[Any]:
+    world.resume_ready()
+    return client.replies()
+
+
+# What is seen
+
+
+def test_a_transaction_sees_its_own_writes_and_nobody_else_does(world: World, client: Client, other: Client) -> None:
+    client.run("SET k old")
+    client.run("BEGIN")
+    client.run("SET k new")
+    client.run("SADD s a")
+    assert client.run("GET k") == b"new"
+    assert other.run("EXISTS unrelated") == 0
+    other.start("GET k")
+    assert client.run("COMMIT") == "OK"
+    assert replies(world, other) == [b"new"]
+
+
+def test_after_a_rollback_others_find_what_was_there(world: World, client: Client, other: Client) -> None:
+    client.run("SET k old")
+    client.run("BEGIN")
+    client.run("DEL k")
+    other.start("GET k")
+    client.run("ROLLBACK")
+    assert replies(world, other) == [b"old"]
+    assert world.take_log() == [[b"SET", b"k", b"old"]]
+
+
+def test_what_a_transaction_reads_stays_as_it_is(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    assert client.run("GET k") is None
+    assert other.run("GET k") is None, "readers go side by side"
+    other.start("SET k v")
+    assert client.run("GET k") is None
+    client.run("COMMIT")
+    assert replies(world, other) == ["OK"]
+
+
+def test_those_who_wait_go_on_in_the_order_in_which_they_came(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    client.run("BEGIN")
+    client.run("RPUSH l a")
+    third.start("RPUSH l c")
+    other.start("RPUSH l b")
+    client.run("COMMIT")
+    world.resume_ready()
+    assert (third.replies(), other.replies()) == ([2], [3])
+    assert client.run("LRANGE l 0 -1") == [b"a", b"c", b"b"]
+
+
+def test_only_the_connection_that_waits_waits(client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    assert other.raw(b"SET a 1\r\nGET k\r\nSET a 2\r\n") == b"+OK\r\n"
+    assert client.run("SET b 1") == "OK"
+
+
+def test_multi_key_commands_and_exec_take_all_their_locks_together(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    client.run("BEGIN")
+    client.run("SET b 1")
+    other.run("MULTI")
+    other.run("SET a 2")
+    other.run("SELECT 1")
+    other.run("SET b 3")
+    assert other.run("EXEC") == ["OK", "OK", "OK"], "b of another database is another key"
+    other.run("SELECT 0")
+    other.start("MSET a 3 b 3")
+    third.start("GET a")
+    client.run("COMMIT")
+    world.resume_ready()
+    assert (other.replies(), third.replies()) == (["OK"], [b"3"])
+
+
+# What nobody names
+
+
+def test_keys_scan_dbsize_and_randomkey_beside_a_transaction_tell_what_is_committed(
+    client: Client, other: Client
+) -> None:
+    client.run("SET a 1")
+    client.run("BEGIN")
+    client.run("DEL a")
+    client.run("SET b 1")
+    assert other.run("KEYS *") == [b"a"]
+    assert other.run("SCAN 0") == [b"0", [b"a"]]
+    assert other.run("DBSIZE") == 1
+    assert other.run("RANDOMKEY") == b"a"
+    assert other.run("SHOWALL") == [[b"a", b"1", [1]]]
+
+
+def test_within_a_transaction_they_tell_what_is_committed_and_its_own_changes(client: Client, other: Client) -> None:
+    client.run("SET a 1")
+    client.run("BEGIN")
+    client.run("DEL a")
+    client.run("SET b 1")
+    other.run("LPUSH c 1")
+    assert sorted(client.run("KEYS *")) == [b"b", b"c"]
+    assert sorted(client.run("SCAN 0")[1]) == [b"b", b"c"]
+    assert client.run("SCAN 0 TYPE list") == [b"0", [b"c"]]
+    assert client.run("DBSIZE") == 2
+    assert client.run("RANDOMKEY") in (b"b", b"c")
+    client.run("DEL b c")
+    assert client.run("RANDOMKEY") is None
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "FLUSHDB", "SWAPDB 0 1"])
+def test_commands_on_whole_databases_wait_for_their_transactions(
+    world: World, client: Client, other: Client, third: Client, command: str
+) -> None:
+    client.run("SET k v")
+    client.run("BEGIN")
+    client.run("GET k")
+    other.start(command)
+    third.start("SET late v")
+    client.run("SET k w")
+    client.run("COMMIT")
+    assert replies(world, other) == ["OK"]
+    assert third.replies() == ["OK"]
+    assert client.run("EXISTS k late") == 1
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "FLUSHDB"])
+def test_a_transaction_may_delete_all_keys(world: World, client: Client, other: Client, command: str) -> None:
+    client.run("MSET a 1 b 2")
+    client.run("BEGIN")
+    client.run("SET c 3")
+    client.run("SAVEPOINT p")
+    client.run(command)
+    assert client.run("DBSIZE") == 0
+    assert client.run("GET a") is None
+    client.run("ROLLBACK TO p")
+    assert client.run("DBSIZE") == 3
+    client.run(command)
+    client.run("SET d 4")
+    other.start("GET a")
+    assert other.session.engine.databases[0].size() == 2
+    client.run("COMMIT")
+    assert replies(world, other) == [None]
+    assert client.run("KEYS *") == [b"d"]
+
+
+def test_swapdb_watch_debug_and_patterns_of_sort_are_not_for_transactions(client: Client) -> None:
+    client.run("BEGIN")
+    assert client.error("SWAPDB 0 1").startswith("ERR SWAPDB is not allowed")
+    assert client.error("WATCH k").startswith("ERR WATCH is not needed")
+    assert client.error("DEBUG SLEEP 0").startswith(("ERR DEBUG", "ERR DEBUG command not allowed"))
+    assert client.error("SORT l BY w_*").startswith("ERR BY and GET patterns")
+    assert client.run("SORT l") == []
+
+
+def test_a_transaction_works_on_several_databases(client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k 0")
+    client.run("SELECT 1")
+    client.run("SET k 1")
+    client.run("COPY k k2 DB 2")
+    client.run("MOVE k 3")
+    client.run("COMMIT")
+    assert client.run("KEYS *") == []
+    for number, keys in ((0, [b"k"]), (2, [b"k2"]), (3, [b"k"])):
+        other.run(f"SELECT {number}")
+        assert other.run("KEYS *") == keys
+
+
+# Commands that are more than data
+
+
+def test_a_blocking_command_in_a_transaction_answers_at_once(client: Client) -> None:
+    client.run("BEGIN")
+    assert client.run("BLPOP l 0") is NULL_ARRAY
+    client.run("RPUSH l a")
+    assert client.run("BLPOP l 0") == [b"l", b"a"]
+    assert client.run("XREAD BLOCK 0 STREAMS x $") is NULL_ARRAY
+
+
+def test_who_is_blocked_is_served_by_the_commit(world: World, client: Client, other: Client) -> None:
+    other.start("BLPOP l 0")
+    client.run("BEGIN")
+    client.run("RPUSH l a")
+    client.run("LPOP l")
+    client.run("RPUSH l b")
+    assert replies(world, other) == []
+    client.run("COMMIT")
+    assert replies(world, other) == [[b"l", b"b"]]
+    assert [argv[0] for argv in world.take_log()] == [b"MULTI", b"RPUSH", b"LPOP", b"RPUSH", b"EXEC", b"LPOP"]
+
+
+def test_who_is_blocked_does_not_change_what_a_transaction_has_locked(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    other.start("BLMOVE source target LEFT LEFT 0")
+    client.run("BEGIN")
+    client.run("LPUSH target x")
+    third.run("LPUSH source a")
+    assert replies(world, other) == []
+    third.run("LPUSH source b")
+    client.run("COMMIT")
+    assert replies(world, other) == [b"b"]
+    assert client.run("LRANGE target 0 -1") == [b"b", b"x"]
+    assert not world.engine.locks
+
+
+def test_multi_in_a_transaction_is_a_part_of_it(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("MULTI")
+    client.run("SET a 1")
+    assert client.error("COMMIT") == "ERR Command not allowed inside a transaction"
+    client.run("DISCARD")
+    client.run("MULTI")
+    client.run("INCR a")
+    client.run("INCR b")
+    assert client.run("EXEC") == [1, 1]
+    assert other.run("EXISTS c") == 0
+    assert world.take_log() == []
+    client.run("COMMIT")
+    assert world.take_log() == [[b"MULTI"], [b"INCR", b"a"], [b"INCR", b"b"], [b"EXEC"]]
+
+
+def test_begin_is_not_for_multi(client: Client) -> None:
+    client.run("MULTI")
+    assert client.error("BEGIN") == "ERR Command not allowed inside a transaction"
+
+
+def test_config_takes_effect_at_once(client: Client) -> None:
+    client.run("BEGIN")
+    client.run("CONFIG SET slowlog-max-len 5")
+    client.run("ROLLBACK")
+    assert client.run("CONFIG GET slowlog-max-len") == [b"slowlog-max-len", b"5"]
+
+
+def test_a_transaction_that_only_reads_writes_nothing(client: Client, other: Client) -> None:
+    client.run("SET k v")
+    client.run("BEGIN READONLY")
+    assert client.run("GET k") == b"v"
+    assert client.error("SET k w") == "READONLY transaction 1 only reads"
+    client.run("MULTI")
+    client.run("SET k w")
+    assert client.error("EXEC") == "READONLY transaction 1 only reads"
+    assert client.run("GET k") == b"v"
+    assert client.run("COMMIT") == "OK"
+
+
+def test_errors_of_commands_leave_the_transaction_open(client: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    assert client.error("LPUSH k a").startswith("WRONGTYPE")
+    assert client.error("NOSUCH").startswith("ERR unknown command")
+    assert client.error("GET").startswith("ERR wrong number")
+    client.run("COMMIT")
+    assert client.run("GET k") == b"v"
+
+
+# Deadlocks and time
+
+
+def test_a_deadlock_is_found_at_once_and_its_youngest_rolled_back(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    other.run("BEGIN")
+    client.run("SET a 1")
+    other.run("SET b 2")
+    other.start("SET a 2")
+    assert client.run("SET b 1") == "OK"
+    (reply,) = replies(world, other)
+    assert reply.message.startswith(b"DEADLOCK transaction 2 was rolled back")
+    client.run("COMMIT")
+    assert other.run("ROLLBACK") == "OK"
+    assert other.run("MGET a b") == [b"1", b"1"]
+
+
+def test_what_was_sent_ahead_of_a_deadlock_is_not_run_outside(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    other.run("BEGIN")
+    client.run("SET a 1")
+    other.run("SET b 2")
+    assert other.raw(b"SET a 2\r\nSET x 2\r\nPING\r\nCOMMIT\r\nSET y 2\r\n") == b""
+    client.run("SET b 1")
+    first, second, pong, third, last = replies(world, other)
+    assert pong == "PONG"
+    assert [each.message[:8] for each in (first, second, third)] == [b"DEADLOCK"] * 3
+    assert last == "OK"
+    client.run("COMMIT")
+    assert client.run("EXISTS x y") == 1
+
+
+def test_a_wait_for_locks_is_bounded(world: World, client: Client, other: Client, third: Client) -> None:
+    client.run("CONFIG SET lock-timeout 100")
+    client.run("BEGIN")
+    client.run("SET k v")
+    assert other.raw(b"GET k\r\nPING\r\n") == b""
+    third.run("BEGIN")
+    third.run("SET mine v")
+    third.start("SET k w")
+    world.tick(99)
+    assert other.replies() == []
+    world.tick(1)
+    error, pong = other.replies()
+    assert (error.message[:11], pong) == (b"LOCKTIMEOUT", "PONG")
+    assert third.replies()[0].message.startswith(b"LOCKTIMEOUT")
+    assert third.run("GET mine") == b"v", "its transaction goes on"
+    client.run("COMMIT")
+    assert third.run("SET k w") == "OK"
+    third.run("COMMIT")
+    assert client.run("MGET k mine") == [b"w", b"v"]
+
+
+def test_an_exec_that_waited_too_long_is_over(world: World, client: Client, other: Client) -> None:
+    client.run("CONFIG SET lock-timeout 100")
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.run("MULTI")
+    other.run("SET k w")
+    other.start("EXEC")
+    world.tick(100)
+    assert other.replies()[0].message.startswith(b"LOCKTIMEOUT")
+    assert other.error("EXEC") == "ERR EXEC without MULTI"
+
+
+def test_an_idle_transaction_is_rolled_back(world: World, client: Client, other: Client) -> None:
+    client.run("CONFIG SET transaction-timeout 1000")
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.run("BEGIN TIMEOUT 5000")
+    world.tick(900)
+    client.run("GET k")
+    world.tick(900)
+    other.start("GET k")
+    world.tick(200)
+    assert replies(world, other) == [None]
+    assert client.error("SET k w") == "NOTXN transaction 1 has ended: it was idle for 1000 ms"
+    assert client.error("COMMIT") == "NOTXN transaction 1 has ended: it was idle for 1000 ms"
+    assert client.run("GET k") is None
+    world.tick(5000)
+    assert other.error("GET k") == "NOTXN transaction 2 has ended: it was idle for 5000 ms"
+    assert other.run("BEGIN") > 2
+
+
+def test_a_transaction_whose_command_waits_is_not_idle(world: World, client: Client, other: Client) -> None:
+    client.run("CONFIG SET transaction-timeout 1000 lock-timeout 0")
+    client.run("BEGIN TIMEOUT 100000")
+    client.run("SET k v")
+    other.run("BEGIN")
+    other.start("SET k w")
+    world.tick(1500)
+    assert other.replies() == []
+    client.run("COMMIT")
+    assert replies(world, other) == ["OK"]
+
+
+@pytest.mark.parametrize("how", ["close", "hang_up", "kill", "reset"])
+def test_a_transaction_goes_with_its_connection(world: World, client: Client, other: Client, how: str) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.start("GET k")
+    getattr(client.session, how)()
+    assert replies(world, other) == [None]
+    assert not world.engine.locks
+
+
+def test_who_goes_while_it_waits_leaves_nothing(world: World, client: Client, other: Client, third: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.run("BEGIN")
+    other.run("SET mine v")
+    other.start("GET k")
+    third.start("GET k")
+    other.close()
+    third.close()
+    client.run("COMMIT")
+    assert not world.engine.locks
+    assert world.engine.reserved_bytes == 0
+
+
+def test_the_gate_is_open_again_when_no_transaction_is(world: World, client: Client) -> None:
+    assert not client.session.gate & GATE_LOCKS
+    client.run("BEGIN")
+    assert client.session.gate & GATE_LOCKS
+    client.run("COMMIT")
+    world.tick()
+    assert not client.session.gate & GATE_LOCKS
+
+
+def test_everyday_commands_on_free_keys_stay_in_the_loop(client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    get = other.session.names[b"GET"]
+    before = get.histogram.copy()
+    assert other.raw(b"GET a\r\nGET b\r\nMGET a b\r\nDEL a\r\n").count(b"\r\n") == 6
+    assert get.histogram == before, "it was not timed by itself"
+
+
+# From other connections
+
+
+def test_txn_runs_commands_in_it_from_elsewhere(world: World, client: Client, other: Client) -> None:
+    number = client.run("BEGIN")
+    client.run("SET k v")
+    assert other.run(f"TXN {number} GET k") == b"v"
+    assert other.run(f"TXN {number} SET k w") == "OK"
+    assert client.run("GET k") == b"w"
+    assert other.error(f"TXN {number} COMMIT") == "ERR TXN cannot run COMMIT"
+    assert other.error(f"TXN {number} MULTI") == "ERR TXN cannot run MULTI"
+    assert other.error(f"TXN {number} NOSUCH").startswith("ERR unknown command 'NOSUCH'")
+    assert other.error("TXN 77 GET k") == "ERR no such transaction: 77"
+    assert other.error("TXN x GET k") == "ERR invalid transaction id 'x'"
+    assert other.run(f"COMMIT {number}") == "OK"
+    assert other.run("GET k") == b"w"
+    assert client.error("GET k") == "NOTXN transaction 1 has ended: it was committed"
+    assert client.run("ROLLBACK") == "OK"
+
+
+def test_a_command_of_txn_waits_for_locks_as_others_do(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    number = client.run("BEGIN")
+    third.run("BEGIN")
+    third.run("SET k v")
+    other.start(f"TXN {number} GET k")
+    assert client.error("GET k").startswith("ERR transaction 1 waits for locks")
+    assert client.error("COMMIT").startswith("ERR transaction 1 waits for locks")
+    third.run("COMMIT")
+    assert replies(world, other) == [b"v"]
+    client.run("COMMIT")
+
+
+def test_who_waits_in_a_transaction_that_is_killed_is_told(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    number = other.run("BEGIN")
+    other.start("GET k")
+    assert third.run(f"TXN KILL {number}") == "OK"
+    assert replies(world, other)[0].message == b"NOTXN transaction 2 has ended: TXN KILL"
+    assert third.run("ROLLBACK 1") == "OK"
+    assert client.error("GET k") == "NOTXN transaction 1 has ended: ROLLBACK came from another connection"
+
+
+def add_user(world: World, name: bytes, *rules: bytes) -> None:
+    users = world.server.access.users
+    users.put(users.staged(name, [b"on", b"nopass", *rules]))
+
+
+def test_another_user_has_no_part_in_it(world: World, client: Client, other: Client) -> None:
+    add_user(world, b"eve", b"+@all", b"~*")
+    number = client.run("BEGIN")
+    other.run("AUTH eve x")
+    for line in (f"TXN {number} GET k", f"COMMIT {number}", f"ROLLBACK {number}"):
+        assert other.error(line) == "ERR no such transaction: 1"
+
+
+def test_who_may_not_write_a_key_may_not_by_txn(world: World, client: Client) -> None:
+    add_user(world, b"bob", b"+@all", b"~mine:*")
+    client.run("AUTH bob x")
+    number = client.run("BEGIN")
+    assert client.run("SET mine:k v") == "OK"
+    assert client.error("SET k v").startswith("NOPERM")
+    assert client.error(f"TXN {number} SET k v").startswith("NOPERM")
+    assert client.run("COMMIT") == "OK"
+
+
+def test_all_are_committed_or_rolled_back_by_an_operator(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    client.run("BEGIN")
+    client.run("SET a 1")
+    other.run("BEGIN")
+    other.run("SET b 1")
+    assert third.run("COMMITALL") == 2
+    assert third.run("MGET a b") == [b"1", b"1"]
+    client.run("BEGIN")
+    client.run("SET a 2")
+    assert third.run("ROLLBACKALL") == 1
+    assert third.run("GET a") == b"1"
+    assert third.run("TXN LIST") == []
+
+
+# Bounds
+
+
+def test_open_transactions_keys_savepoints_and_memory_are_bounded(client: Client, other: Client) -> None:
+    client.run(
+        "CONFIG SET transaction-max-open 1 transaction-max-keys 10 transaction-max-savepoints 2"
+        " transaction-max-memory 1048576"
+    )
+    client.run("BEGIN")
+    assert other.error("BEGIN") == "ERR transaction-max-open transactions are open already"
+    assert client.error("MGET " + " ".join(map(str, range(20)))).startswith("ERR transaction 1 would lock more keys")
+    client.run("SAVEPOINT a")
+    client.run("SAVEPOINT b")
+    assert client.error("SAVEPOINT c").startswith("ERR transaction 1 has transaction-max-savepoints")
+    client.run("SET", "k", "x" * 1_100_000)
+    assert client.error("SET a 1") == "OOM transaction 1 takes more than transaction-max-memory"
+    assert client.run("STRLEN k") == 1_100_000
+    client.run("COMMIT")
+    assert client.run("STRLEN k") == 1_100_000
+
+
+def test_client_reply_off_holds_within(client: Client, other: Client, world: World) -> None:
+    client.run("BEGIN")
+    assert client.raw(b"CLIENT REPLY OFF\r\nSET k v\r\nGET k\r\n") == b""
+    other.start("GET k")
+    assert client.raw(b"COMMIT\r\nCLIENT REPLY ON\r\n") == b"+OK\r\n"
+    assert replies(world, other) == [b"v"]
