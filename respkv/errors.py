@@ -246,6 +246,13 @@ class TooManyTransactions(ReplyError):
         super().__init__(b"ERR transaction-max-open transactions are open already")
 
 
+class NoSuchTransaction(ReplyError):
+    """No transaction of that number is open, or not for this user."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(b"ERR no such transaction: %d" % number)
+
+
 class NoSuchSavepoint(ReplyError):
     """The transaction has no savepoint of that name."""
 

@@ -83,7 +83,8 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
         return
     spec: Spec | None = None
     try:
-        spec = checked(session, argv)
+        spec = look_up(session, argv)
+        check(session, spec, argv)
         if _must_wait(session, spec, argv):
             return
         if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
@@ -110,15 +111,6 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
         session.server.transactions.run(session, transaction, spec, argv)
     else:
         run(session, spec, argv)
-
-
-def checked(session: "Session", argv: list[bytes]) -> Spec:
-    """The command that `argv` is, if `session` may run it now. Raises ReplyError."""
-    spec = _look_up(session, argv)
-    if not spec.least <= len(argv) <= spec.most or spec.handler is None:
-        raise WrongArity(spec.name)
-    _check(session, spec, argv)
-    return spec
 
 
 def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
@@ -163,7 +155,8 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
         server.note_slow(session, spec, argv, elapsed_ns)
 
 
-def _look_up(session: "Session", argv: list[bytes]) -> Spec:
+def look_up(session: "Session", argv: list[bytes]) -> Spec:
+    """The command that `argv` names. Raises ReplyError if there is none."""
     name = argv[0]
     spec = session.names.get(name)
     if spec is None:
@@ -180,7 +173,7 @@ def _look_up(session: "Session", argv: list[bytes]) -> Spec:
         subcommand = spec.subcommands.get(argv[1].lower())
         if subcommand is not None:
             spec = subcommand
-        elif spec.handler is None:
+        elif not spec.syntax.arguments:  # else it takes arguments beside its subcommands, as TXN does
             raise ReplyError(
                 b"ERR unknown subcommand '%b'. Try %b HELP." % (_quoted(argv[1], _QUOTED_MAX), spec.name.upper())
             )
@@ -201,8 +194,10 @@ def _quoted(text: bytes, most: int) -> bytes:
     return text[:most].partition(b"\0")[0]
 
 
-def _check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
+def check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     """Raise the reason, if any, why `spec` must not run now with `argv`."""
+    if not spec.least <= len(argv) <= spec.most or spec.handler is None:
+        raise WrongArity(spec.name)
     reasons = session.gate & spec.mask
     server = session.server
     if spec.flags & PROTECTED:

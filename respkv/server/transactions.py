@@ -22,8 +22,8 @@ from respkv.commands.sort import find_pattern
 from respkv.commands.spec import Spec
 from respkv.engine.locks import LockTable, Wants, with_databases
 from respkv.engine.transactions import Transaction, Transactions
-from respkv.errors import LockTimeout, NotAnInteger, ReplyError, TransactionEnded
-from respkv.server.gate import checked, run
+from respkv.errors import LockTimeout, NoSuchTransaction, NotAnInteger, ReplyError, TransactionEnded
+from respkv.server.gate import check, look_up, run
 
 if TYPE_CHECKING:
     from respkv.acl.users import User
@@ -110,7 +110,7 @@ class SessionTransactions:
         """The open transaction of that number. Raises ReplyError if there is none, or it is another user's."""
         held = self.held.get(number)
         if held is None or held.user is not session.user:
-            raise ReplyError(b"ERR no such transaction: %d" % number)
+            raise NoSuchTransaction(number)
         return held
 
     def commit(self, held: Held) -> None:
@@ -155,7 +155,8 @@ class SessionTransactions:
     def must_wait_within(self, session: "Session", argv: list[bytes]) -> bool:
         """As `must_wait`, for the command that TXN is to run."""
         number, inner = parse_number(argv[1]), argv[2:]
-        spec = checked(session, inner)
+        spec = look_up(session, inner)
+        check(session, spec, inner)
         if spec.flags & (TRANSACTION | UNQUEUED):
             raise ReplyError(b"ERR TXN cannot run %b" % spec.name.upper())
         return self.must_wait(session, self.of(session, number).transaction, spec, inner, argv)
@@ -163,7 +164,7 @@ class SessionTransactions:
     def run_within(self, session: "Session", argv: list[bytes]) -> None:
         """Run the command of TXN, which has its locks."""
         number, inner = parse_number(argv[1]), argv[2:]
-        self.run(session, self.of(session, number).transaction, checked(session, inner), inner)
+        self.run(session, self.of(session, number).transaction, look_up(session, inner), inner)
 
     def run(self, session: "Session", transaction: Transaction, spec: Spec, argv: list[bytes]) -> None:
         """Run one command within `transaction`, which has its locks; its reply is in the session's output."""

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from harness import Client, World
+
 from respkv.commands.flags import GATE_LOCKS
 from respkv.reply import NULL_ARRAY
 
@@ -533,3 +533,36 @@ def test_client_reply_off_holds_within(client: Client, other: Client, world: Wor
     other.start("GET k")
     assert client.raw(b"COMMIT\r\nCLIENT REPLY ON\r\n") == b"+OK\r\n"
     assert replies(world, other) == [b"v"]
+
+
+# Scripts
+
+
+def test_a_script_in_a_transaction_is_a_part_of_it(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    assert client.run("EVAL", "return redis.call('GET', KEYS[1])", 1, "k") == b"v"
+    client.run("EVAL", "redis.call('SET', 'undeclared', 'x'); return redis.call('INCR', KEYS[1])", 1, "n")
+    assert other.run("DBSIZE") == 0
+    other.start("GET undeclared")
+    client.run("COMMIT")
+    assert replies(world, other) == [b"x"]
+    assert [argv[0] for argv in world.take_log()] == [b"MULTI", b"SET", b"SET", b"INCR", b"EXEC"]
+
+
+def test_a_script_waits_for_the_keys_that_it_declares(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.start("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
+    client.run("COMMIT")
+    assert replies(world, other) == [b"v"]
+
+
+def test_a_script_is_refused_keys_that_are_locked_and_not_declared(client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    assert other.error("EVAL", "return redis.call('GET', 'k')", 0).startswith("LOCKTIMEOUT")
+    assert other.run("EVAL", "return redis.call('SET', 'free', 1)", 0) == "OK"
+    client.run("ROLLBACK")
+    client.run("BEGIN READONLY")
+    assert client.error("EVAL", "return redis.call('SET', 'k', 1)", 0).startswith("READONLY")

@@ -6,10 +6,10 @@ What they mean is in docs/transactions.md; no Redis has them.
 from respkv.commands.args import Args
 from respkv.commands.flags import ADMIN, FAST, NO_MULTI, NOSCRIPT, READONLY, TIMED, TRANSACTION
 from respkv.commands.help import help_of
-from respkv.commands.spec import COMMANDS, CommandGroup, find_spec
+from respkv.commands.spec import CommandGroup
 from respkv.engine.shards import type_name_of
 from respkv.engine.transactions import Transaction
-from respkv.errors import BadSyntax, ReplyError
+from respkv.errors import BadSyntax, InvalidExpire, NoSuchTransaction, ReplyError
 from respkv.reply import NO_REPLY, OK, Reply, Status
 from respkv.server.session import Session
 from respkv.server.transactions import Held, holders_of, parse_number
@@ -43,7 +43,7 @@ def begin(session: Session, argv: list[bytes]) -> Reply:
         elif args.token_with_value(b"TIMEOUT"):
             idle_ms = args.integer()
             if not 0 < idle_ms <= IDLE_MAX_MS:
-                raise ReplyError(b"ERR timeout is out of range")
+                raise InvalidExpire(b"begin")
         else:
             raise BadSyntax
     return session.server.transactions.begin(session, idle_ms, read_only=read_only)
@@ -124,24 +124,17 @@ def _is_own(session: Session, number: bytes) -> bool:
 # TXN
 
 
-def _keys_within(argv: list[bytes]) -> list[bytes]:
-    """The keys of the command that TXN is to run."""
-    inner = argv[2:]
-    spec = find_spec(inner) if inner else None
-    if spec is None or spec is COMMANDS[b"txn"] or not spec.least <= len(inner) <= spec.most:
-        return []
-    return spec.keys(inner)
-
-
 @command(
     "TXN id:int command [argument [argument ...]]",
     _CONTROL,
-    find_keys=_keys_within,
     since=SINCE,
     cost="That of the command.",
 )
 def txn(session: Session, argv: list[bytes]) -> Reply:
-    """Run a command within an open transaction of the same user, from any connection."""
+    """Run a command within an open transaction of the same user, from any connection.
+
+    Whether the user may run it, and on these keys, is asked of that command.
+    """
     session.server.transactions.run_within(session, argv)
     return NO_REPLY
 
@@ -192,7 +185,7 @@ def _any(session: Session, text: bytes) -> Held:
     number = parse_number(text)
     held = session.server.transactions.held.get(number)
     if held is None:
-        raise ReplyError(b"ERR no such transaction: %d" % number)
+        raise NoSuchTransaction(number)
     return held
 
 

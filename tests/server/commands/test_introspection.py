@@ -63,7 +63,7 @@ def _without_notes(spec: list[Any]) -> list[Any]:
 def test_command_info_is_that_of_redis(client: Client, real_redis: RealRedis) -> None:
     different = {}
     for spec in every_spec():
-        if spec.name in SINCE_7_0 | CHANGED_SINCE_7_0.keys():
+        if spec.name in SINCE_7_0 | CHANGED_SINCE_7_0.keys() or spec.since.startswith("respkv"):
             continue
         ours = facts(plain(client.run("COMMAND", "INFO", spec.name))[0])
         theirs = facts(real_redis.call("COMMAND", "INFO", spec.name)[0])
