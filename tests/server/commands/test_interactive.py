@@ -1,7 +1,6 @@
 """BEGIN, COMMIT and their kin: their syntax, their replies, and how they are declared."""
 
 import pytest
-
 from harness import Client, World
 
 
