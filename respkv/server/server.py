@@ -149,7 +149,9 @@ class Server:
         self.stats.sample(steady_ns())
         self.client_evictor.tick()
         used = self.meter.used_bytes() + self._sample_client_bytes() + self.persistence.log_buffer_bytes
-        self.stats.peak_memory_bytes = max(self.stats.peak_memory_bytes, used)
+        if used > self.stats.peak_memory_bytes:
+            self.stats.peak_memory_bytes = used
+            self.stats.peak_memory_s = now_ms // 1000
 
     def next_due_ms(self) -> int:
         """When `tick` has something to do that must not be late (unix ms); 0 for never."""

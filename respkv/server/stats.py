@@ -68,7 +68,9 @@ class Stats:
         self.denied_commands = 0
         self.denied_keys = 0
         self.denied_channels = 0
+        # The most memory that was used, and when (unix s).
         self.peak_memory_bytes = 0
+        self.peak_memory_s = 0
         self.command_rate = Rate()
         self.input_rate = Rate()
         self.output_rate = Rate()
