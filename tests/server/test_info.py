@@ -66,7 +66,8 @@ def test_it_has_the_fields_of_redis_8(client: Client) -> None:
             theirs = connection.ask("INFO", "everything").text.encode()
     except ServerUnavailable as error:
         pytest.skip(str(error))
-    assert missing(client, theirs) == {name for name in LEFT_OUT if f"\n{name}:".encode() in theirs}
+    # A server in process listens nowhere.
+    assert missing(client, theirs) - {"listener0"} == {name for name in LEFT_OUT if f"\n{name}:".encode() in theirs}
 
 
 @pytest.mark.parametrize("line", ["INFO", "INFO default", "INFO all", "INFO everything", "INFO server ALL",
