@@ -39,7 +39,7 @@ ACCEPTED_HEAD = """\
 
 So that files and tools made for Redis work, these are read, checked, kept and shown by `CONFIG GET`; the
 banner names those that somebody set. The reason stands at each group. `rename-command` and
-`loadmodule` lines stop the start instead, and so do `replicaof` and `tls-port` with a value:
+`loadmodule` lines stop the start instead, and so does `replicaof` with a value:
 something would seem to be in force that is not.
 """
 

@@ -146,7 +146,10 @@ class Served:
         return not str(answer).startswith("b'LOADING")
 
     def connect(self) -> Raw:
-        raw = Raw(socket.create_connection(("127.0.0.1", self.port), DEADLINE_S))
+        return self.own(Raw(socket.create_connection(("127.0.0.1", self.port), DEADLINE_S)))
+
+    def own(self, raw: Raw) -> Raw:
+        """`raw`, which is closed with the server."""
         self._connections.append(raw)
         return raw
 

@@ -8,6 +8,7 @@ with nothing else.
 import contextlib
 import logging
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -17,6 +18,7 @@ if sys.platform != "win32":
 
 from respkv.errors import StartupError
 from respkv.net.listeners import Listener, listen_tcp, listen_unix, own_address, set_keepalive
+from respkv.net.tls import BadTls, Handshakes, make_context
 from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
 from respkv.server.server import Server
@@ -25,6 +27,23 @@ from respkv.server.session import Session
 logger = logging.getLogger(__name__)
 
 ACCEPTS_PER_TURN = 1000
+
+_TLS = (
+    "tls-port",
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-auth-clients",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-dh-params-file",
+    "tls-session-caching",
+)
+"""The directives from which a new TLS context follows."""
 
 RESERVED_DESCRIPTORS = 32
 """For files, listeners and the like, beside those of clients; Redis reserves as many."""
@@ -66,7 +85,9 @@ class Admission:
         self._clients: Clients | None = None
         self._paused: list[Listener] = []
         # What the TCP listeners were opened for: a CONFIG SET that is taken back asks for nothing new.
-        self._listens_at: tuple[int, tuple[str, ...]] = (0, ())
+        self._listens_at: tuple[int, int, tuple[str, ...]] = (0, 0, ())
+        self._tls: ssl.SSLContext | None = None
+        self._handshakes = Handshakes()
 
     def open(self) -> None:
         """Listen on all addresses that the configuration names.
@@ -75,13 +96,20 @@ class Admission:
         """
         config = self.config
         try:
+            if config.tls_port:
+                try:
+                    self._tls = make_context(config)
+                except BadTls as error:
+                    raise StartupError(f"cannot configure TLS: {error}") from None
             self._open_tcp()
             if config.unixsocket:
                 self.listeners.append(listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
         except StartupError:
             self.close()
             raise
-        config.subscribe(["port", "bind"], self._follow_addresses)
+        # First: a port that is opened by the same CONFIG SET needs it.
+        config.subscribe(_TLS, self._follow_tls)
+        config.subscribe(["port", "tls-port", "bind"], self._follow_addresses)
         config.subscribe("maxclients", self._follow_maxclients)
         self._note()
 
@@ -93,12 +121,14 @@ class Admission:
 
     def close(self) -> None:
         """Listen no more."""
+        self._handshakes.close()
         for listener in self.listeners:
             listener.close()
         self.listeners = []
 
     def resume(self) -> None:
-        """Try again to accept where descriptors had run out; called now and then."""
+        """Try again to accept where descriptors had run out, give up slow handshakes; called now and then."""
+        self._handshakes.expire()
         paused = self._paused
         self._paused = []
         for listener in paused:
@@ -122,8 +152,26 @@ class Admission:
             if accepted is None:
                 return
             sock, address, is_local = accepted
-            if self._lets_in(sock, is_local):
-                clients.admit(sock, self.server.open_session(address, own_address(sock, listener)))
+            if listener.is_tls and self._tls is not None:
+                self._shake_hands(sock, address, is_local, listener)
+            else:
+                self._admit(sock, address, is_local, listener)
+
+    def _shake_hands(self, sock: socket.socket, address: str, is_local: bool, listener: Listener) -> None:
+        """Admit the client once it speaks TLS. That there is no room it cannot be told before."""
+        assert self._clients is not None
+        assert self._tls is not None
+        if len(self.server.sessions) >= self.config.maxclients:
+            self.server.stats.rejected_connections += 1
+            sock.close()
+            return
+        self._handshakes.begin(
+            sock, self._tls, self._clients, lambda tls: self._admit(tls, address, is_local, listener)
+        )
+
+    def _admit(self, sock: socket.socket, address: str, is_local: bool, listener: Listener) -> None:
+        if self._clients is not None and self._lets_in(sock, is_local):
+            self._clients.admit(sock, self.server.open_session(address, own_address(sock, listener)))
 
     def _lets_in(self, sock: socket.socket, is_local: bool) -> bool:
         refusal = b""
@@ -144,12 +192,16 @@ class Admission:
 
     def _open_tcp(self) -> None:
         config = self.config
-        self._listens_at = (config.port, config.bind)
-        if not config.port:
-            return
+        self._listens_at = (config.port, config.tls_port, config.bind)
+        for port, is_tls in ((config.port, False), (config.tls_port, True)):
+            if port:
+                self._open_port(port, is_tls=is_tls)
+
+    def _open_port(self, port: int, *, is_tls: bool) -> None:
+        config = self.config
         opened = False
         for address in config.bind:
-            listener = listen_tcp(address, config.port, config.tcp_backlog)
+            listener = listen_tcp(address, port, config.tcp_backlog, is_tls=is_tls)
             if listener is not None:
                 self.listeners.append(listener)
                 opened = True
@@ -167,8 +219,8 @@ class Admission:
         self.listeners = [listener for listener in self.listeners if listener.path]
 
     def _follow_addresses(self) -> None:
-        port, bind = self._listens_at
-        if (self.config.port, self.config.bind) == (port, bind):
+        port, tls_port, _ = self._listens_at
+        if (self.config.port, self.config.tls_port, self.config.bind) == self._listens_at:
             return
         # Before the new ones open: they may have addresses in common.
         self._close_tcp()
@@ -177,13 +229,24 @@ class Admission:
         except StartupError as error:
             logger.warning("%s", error)
             self._close_tcp()
-            if self.config.port != port:
+            if (self.config.port, self.config.tls_port) != (port, tls_port):
                 raise CannotApply("Unable to listen on this port. Check server logs.") from error
             raise CannotApply("Failed to bind to specified addresses.") from error
         for listener in self.listeners:
             if not listener.path:
                 self._watch(listener)
         self._note()
+
+    def _follow_tls(self) -> None:
+        """Use new certificates and rules from the next handshake on; connections that are stay as they are."""
+        if not self.config.tls_port:
+            self._tls = None
+            return
+        try:
+            self._tls = make_context(self.config)
+        except BadTls as error:
+            server_log.warning(logger, "cannot configure TLS", reason=str(error))
+            raise CannotApply("Unable to update TLS configuration. Check server logs.") from error
 
     def _follow_maxclients(self) -> None:
         possible = allow_descriptors(self.config.maxclients)

@@ -25,10 +25,11 @@ _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno
 class Listener:
     """One listening socket; `path` is set for a Unix socket. `name` is what a client would connect to."""
 
-    def __init__(self, sock: socket.socket, name: str, path: str = "") -> None:
+    def __init__(self, sock: socket.socket, name: str, path: str = "", *, is_tls: bool = False) -> None:
         self.sock = sock
         self.name = name
         self.path = path
+        self.is_tls = is_tls
         self._complained_s = -COMPLAIN_S
 
     def describe(self) -> str:
@@ -36,7 +37,7 @@ class Listener:
         if self.path:
             return f"name=unix,bind={self.path}"
         host, _, port = self.name.rpartition(":")
-        return f"name=tcp,bind={host.strip('[]')},port={port}"
+        return f"name={'tls' if self.is_tls else 'tcp'},bind={host.strip('[]')},port={port}"
 
     def accept(self) -> tuple[socket.socket, str, bool] | None:
         """A client that waits: its non-blocking socket, its address, and whether it is of this machine; or None."""
@@ -67,7 +68,7 @@ class Listener:
                 os.unlink(self.path)
 
 
-def listen_tcp(address: str, port: int, backlog: int) -> Listener | None:
+def listen_tcp(address: str, port: int, backlog: int, *, is_tls: bool = False) -> Listener | None:
     """Listen on an address of `bind`; None if it may be missing, and is.
 
     Raises: StartupError, naming the address.
@@ -99,7 +100,7 @@ def listen_tcp(address: str, port: int, backlog: int) -> Listener | None:
             raise StartupError(f"{shown} is in use by another program; choose a port with --port") from None
         raise StartupError(f"cannot listen on {shown}: {error.strerror}") from None
     sock.setblocking(False)
-    return Listener(sock, format_address(bound, sock.getsockname()[1]))
+    return Listener(sock, format_address(bound, sock.getsockname()[1]), is_tls=is_tls)
 
 
 def listen_unix(path: str, permissions: int, backlog: int) -> Listener:

@@ -12,6 +12,7 @@ import trio
 
 from respkv.engine.clock import unix_ms
 from respkv.net.connection import RECEIVE_BYTES
+from respkv.net.tls import TlsSocket
 from respkv.server.durability import Durability, refusal_of
 from respkv.server.server import Server
 from respkv.server.session import UNSENT, Session
@@ -51,7 +52,12 @@ class PortableClients:
     def admit(self, sock: socket.socket, session: Session) -> None:
         """Serve a new client."""
         session.fd = sock.fileno()
-        task = _Task(trio.SocketStream(trio.socket.from_stdlib_socket(sock)), session)
+        stream: TlsStream | trio.SocketStream
+        if isinstance(sock, TlsSocket):
+            stream = TlsStream(sock)
+        else:
+            stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        task = _Task(stream, sock, session)
         self._tasks[session.number] = task
         self.nursery.start_soon(self._serve, task)
 
@@ -154,11 +160,10 @@ class PortableClients:
         task.wake = trio.Event()
 
     async def _watch_for_end(self, task: "_Task") -> None:
-        sock = task.stream.socket
-        await trio.lowlevel.wait_readable(sock)
+        await trio.lowlevel.wait_readable(task.fd)
         # What it sends ahead is left where it is; then its end is seen only behind that.
         try:
-            ended = not await sock.recv(1, socket.MSG_PEEK)
+            ended = not task.peek(1, socket.MSG_PEEK)
         except OSError:
             ended = True
         if ended:
@@ -220,11 +225,53 @@ class PortableClients:
             self._lagging.pop(session.number, None)
 
 
+class TlsStream(trio.abc.Stream):
+    """A TLS client that has shaken hands, for one task that receives and one that sends."""
+
+    def __init__(self, sock: TlsSocket) -> None:
+        self._sock = sock
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """As Trio's: what has arrived, or nothing at the end."""
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                return self._sock.recv(max_bytes or RECEIVE_BYTES)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self._sock)
+            except OSError as error:
+                raise trio.BrokenResourceError from error
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """As Trio's."""
+        await trio.lowlevel.checkpoint()
+        unsent = memoryview(data)
+        while unsent:
+            try:
+                unsent = unsent[self._sock.send(unsent) :]
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self._sock)
+            except OSError as error:
+                raise trio.BrokenResourceError from error
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As Trio's."""
+        await trio.lowlevel.wait_writable(self._sock)
+
+    async def aclose(self) -> None:
+        """As Trio's."""
+        trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()
+        await trio.lowlevel.checkpoint()
+
+
 class _Task:
     """What belongs to one client's task."""
 
-    def __init__(self, stream: trio.SocketStream, session: Session) -> None:
+    def __init__(self, stream: "TlsStream | trio.SocketStream", sock: socket.socket, session: Session) -> None:
         self.stream = stream
+        self.fd = sock.fileno()
+        self.peek = sock.recv
         self.session = session
         self.scope = trio.CancelScope()
         # One task sends at a time: the client's own, or one that was started for a push.

@@ -61,7 +61,7 @@ def server_fields(server: Server) -> Fields:
         "process_id": os.getpid(),
         "process_supervised": "no",
         "run_id": server.run_id,
-        "tcp_port": config.port,
+        "tcp_port": config.port or config.tls_port,
         "server_time_usec": unix_us(),
         "uptime_in_seconds": uptime_s,
         "uptime_in_days": uptime_s // 86400,

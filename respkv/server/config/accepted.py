@@ -103,11 +103,6 @@ def _no_primary(address: str) -> None:
         raise BadValue("respkv does not replicate: as a replica it would take writes that its primary never sees")
 
 
-def _no_tls(port: int) -> None:
-    if port:
-        raise BadValue("there is no TLS yet: put a TLS proxy in front of respkv")
-
-
 ACCEPTED: tuple[Group, ...] = (
     _group(
         "Always so",
@@ -413,23 +408,10 @@ ACCEPTED: tuple[Group, ...] = (
     ),
     _group(
         "TLS",
-        "there is no TLS yet",
-        _row("tls-port", PORT, 0, "6.0", "TCP port for TLS.", check=_no_tls),
-        _row("tls-auth-clients", OneOf("no", "yes", "optional"), "yes", "6.0", "Ask clients for certificates."),
-        _row("tls-cert-file", Text("path"), "", "6.0", "The server's certificate."),
-        _row("tls-key-file", Text("path"), "", "6.0", "Its key."),
-        _row("tls-key-file-pass", Text("password"), "", "6.2", "Password of the key.", sensitive=True),
+        "respkv connects to nobody, and Python's ssl leaves OpenSSL's session cache as it is (tickets are what counts)",
         _row("tls-client-cert-file", Text("path"), "", "6.2", "Certificate as a client."),
         _row("tls-client-key-file", Text("path"), "", "6.2", "Key as a client."),
         _row("tls-client-key-file-pass", Text("password"), "", "6.2", "Password of that key.", sensitive=True),
-        _row("tls-ca-cert-file", Text("path"), "", "6.0", "Trusted authorities."),
-        _row("tls-ca-cert-dir", Text("path"), "", "6.0", "Folder of trusted authorities."),
-        _row("tls-dh-params-file", Text("path"), "", "6.0", "Diffie-Hellman parameters."),
-        _row("tls-protocols", Text("versions"), "", "6.0", "TLS versions."),
-        _row("tls-ciphers", Text("ciphers"), "", "6.0", "Ciphers up to TLS 1.2."),
-        _row("tls-ciphersuites", Text("ciphers"), "", "6.0", "Ciphers of TLS 1.3."),
-        _row("tls-prefer-server-ciphers", YesNo(), False, "6.0", "The server's order of ciphers counts."),
-        _row("tls-session-caching", YesNo(), True, "6.0", "Let clients resume sessions."),
         _row("tls-session-cache-size", COUNT, 20480, "6.0", "Sessions kept."),
         _row("tls-session-cache-timeout", COUNT, 300, "6.0", "Seconds that they are kept."),
         _row("tls-replication", YesNo(), False, "6.0", "TLS to the primary."),

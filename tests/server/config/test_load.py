@@ -87,7 +87,6 @@ def test_includes_are_read_in_place_and_from_the_files_folder(tmp_path: Path) ->
         ("rename-command FLUSHALL x", "r.conf:1: rename-command: commands keep their names"),
         ("user", "r.conf:1: user: wrong number of arguments"),
         ("user a on\nuser b on\nuser a off", "r.conf:3: user a: a user can be declared only once"),
-        ("tls-port 6380", "there is no TLS yet"),
         ("replicaof 10.0.0.1 6379", "respkv does not replicate"),
         ("activedefrag yes", "Active defragmentation cannot be enabled"),
         ("appendfilename a/b", "appendfilename can't be a path, just a filename"),
