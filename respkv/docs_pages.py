@@ -88,11 +88,6 @@ the command, of Redis where both have it.
 """
 
 REASONS = (
-    (
-        "Messages and tracking",
-        "MONITOR and client-side caching are to come.",
-        ("monitor", "client|tracking"),
-    ),
     ("Scripts and functions", "To come.", ("eval*", "fcall*", "script", "script|*", "function", "function|*")),
     (
         "Replication",

@@ -180,6 +180,8 @@ class World:
             if session.parked:
                 session.resume()
         ready.clear()
+        if self.server.tracking.has_news:
+            self.server.tracking.broadcast()
         self.server.pushed.clear()
 
     def take_log(self) -> list[list[bytes]]:

@@ -31,7 +31,6 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             r"^COMMAND INFO of the (data commands > COMMAND INFO (get set|setrange)|commands on HyperLogLogs)",
             "the notes of SET, GETEX and PFCOUNT are prose, which respkv does not copy",
         ),
-        (r"CLIENT TRACKING|client\|tracking|^COMMAND INFO of the server's", "client-side caching is not there yet"),
         (r"^ACL commands that clients send", "ACL is not there yet"),
     ],
 }

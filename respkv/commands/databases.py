@@ -3,6 +3,7 @@
 from respkv.commands.args import parse_int
 from respkv.commands.flags import FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
+from respkv.engine.engine import TRACKED
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import BadDatabaseIndex, BadSyntax, NotAnInteger, ReplyError
 from respkv.reply import OK, Reply
@@ -37,6 +38,7 @@ def flushdb(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete all keys of the database."""
     _check_mode(argv)
     db.clear()
+    _tell_of_flush(db)
     _propagate_anyway(db)
     return OK
 
@@ -55,6 +57,7 @@ def flushall(db: Keyspace, argv: list[bytes]) -> Reply:
     _check_mode(argv)
     for each in db.engine.databases:
         each.clear()
+    _tell_of_flush(db)
     _propagate_anyway(db)
     return OK
 
@@ -63,6 +66,11 @@ def _check_mode(argv: list[bytes]) -> None:
     """ASYNC and SYNC are the same here: keys vanish at once, memory is freed in slices. Raises BadSyntax."""
     if len(argv) > 2 or (len(argv) == 2 and argv[1].upper() not in (b"ASYNC", b"SYNC")):
         raise BadSyntax
+
+
+def _tell_of_flush(db: Keyspace) -> None:
+    if db.alert & TRACKED:
+        db.engine.tracker.flushed()
 
 
 def _propagate_anyway(db: Keyspace) -> None:

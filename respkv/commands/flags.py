@@ -77,12 +77,14 @@ GATE_USER: Final = 1 << 20
 
 GATE_MONITORED: Final = 1 << 24  # somebody uses MONITOR: every command is shown to him
 GATE_TRANSACTION: Final = 1 << 21  # between BEGIN and COMMIT: commands run inside of the transaction
+# The session tracks keys for a cache of its own: what it reads is remembered, and what it changes it hears itself.
+GATE_TRACKING: Final = 1 << 25
 
 
 def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
     """The gate bits that a command with `flags` minds."""
     mask = GATE_MULTI | GATE_TIMED | GATE_SUBSCRIBED | GATE_PAUSED | GATE_SILENT | GATE_UNTOUCHING | GATE_MONITORED
-    mask |= GATE_TRANSACTION
+    mask |= GATE_TRANSACTION | GATE_TRACKING
     if wants_session or flags & (TIMED | BLOCKING):
         mask |= GATE_ALWAYS
     if not flags & NO_AUTH:

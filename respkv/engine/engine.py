@@ -30,6 +30,7 @@ SNAPSHOT: Final = 4  # a snapshot has still shards to copy
 ACCESS: Final = 8  # an eviction policy or OBJECT IDLETIME wants to know of each access
 AWAITED: Final = 16  # somebody waits for keys of this database to be filled
 NOTIFIED: Final = 32  # keyspace events are published
+TRACKED: Final = 64  # clients keep copies of keys, and are told when they change
 
 
 class AccessRecord:
@@ -77,6 +78,16 @@ class Waiters:
         """Look at the keys of `Engine.filled`, and let go on whoever waited for what they hold now."""
 
 
+class Tracker:
+    """Whoever is told of changed keys while TRACKED is set; the base class tells nobody."""
+
+    def changed(self, key: bytes) -> None:
+        """`key` of some database is about to change or to go."""
+
+    def flushed(self) -> None:
+        """All keys of a database, or of all, are gone."""
+
+
 class Engine:
     """The shared part of a store; `respkv.engine.keyspace.open_engine` makes one with its databases."""
 
@@ -116,6 +127,8 @@ class Engine:
         self.serves_later = False
         # Whose locks do not count while they are served, since it is about to give them back.
         self.committing: Owner | None = None
+        # Who is told of changed keys while TRACKED is set.
+        self.tracker = Tracker()
         # Who is told of keyspace events while NOTIFIED is set: database number, class and name of the event, key.
         self.notifier: Callable[[int, int, bytes, bytes], None] | None = None
         # False while DEBUG SET-ACTIVE-EXPIRE 0 keeps the sweeper from expiring keys.

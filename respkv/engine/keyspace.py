@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
-from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, UNSYNCED, WATCHED, Argv, Engine
+from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, WATCHED, Argv, Engine
 from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
 from respkv.engine.scan import Order, scan_keys
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
@@ -500,6 +500,8 @@ class Keyspace:
             self.engine.preserver.preserve(shard)
         if self.alert & WATCHED:
             self._touch_watchers(key)
+        if self.alert & TRACKED:
+            self.engine.tracker.changed(key)
         self.wake(key)
         self._let_go(self._drop(shard, key))
         self.engine.expired += 1
@@ -523,6 +525,8 @@ class Keyspace:
         if removed:
             if self.alert & WATCHED:
                 self._touch_watchers(key)
+            if self.alert & TRACKED:
+                self.engine.tracker.changed(key)
             if self.alert & AWAITED and key in self.awaited:
                 self.engine.filled.append((self, key))
             self.engine.expired_members += len(removed)
@@ -640,6 +644,8 @@ class Keyspace:
             self.engine.preserver.preserve(shard)
         if alert & WATCHED:
             self._touch_watchers(key)
+        if alert & TRACKED:
+            self.engine.tracker.changed(key)
         if alert & AWAITED:
             self.wake(key)
         if alert & ACCESS and key not in shard.accessed:

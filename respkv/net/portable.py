@@ -75,6 +75,8 @@ class PortableClients:
                 if task.session.closing:
                     task.scope.cancel()
         ready.clear()
+        if self.server.tracking.has_news:
+            self.server.tracking.broadcast()
         for session in self.server.pushed:
             task = self._tasks.get(session.number)
             if task is not None and not task.is_speaking:

@@ -121,6 +121,8 @@ class Pump:
                     self._guarded(connection, resume=True)
                 active.append(connection)
         ready.clear()
+        if server.tracking.has_news:
+            server.tracking.broadcast()
         if engine.effects:
             durability.write()
         durable = engine.durable

@@ -142,6 +142,9 @@ class KeyWaiters(Waiters):
         engine.waits_for = 0
         # What it is told of what it does now follows its reply.
         session.defers_pushes = True
+        tracking = session.server.tracking
+        current = tracking.current
+        tracking.current = session
         reply: object
         try:
             reply = block.retry(key)
@@ -154,6 +157,9 @@ class KeyWaiters(Waiters):
             reply = InternalError()
             session.closing = True
             session.backlog = []
+        if session.tracking is not None and type(reply) is not Block:
+            tracking.remember_waiter(session, session.blocked_argv)
+        tracking.current = current
         if type(reply) is Block:
             session.release_pushes()
             return False

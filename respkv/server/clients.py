@@ -95,7 +95,7 @@ def describe(session: "Session") -> bytes:
         "events": "rw" if session.unsent_bytes else "r",
         "cmd": session.last_spec.name.decode() if session.last_spec is not None else "NULL",
         "user": session.user.name.decode("latin-1"),
-        "redir": -1,
+        "redir": -1 if session.tracking is None else session.tracking.redirect,
         "resp": session.protocol,
         "lib-name": session.lib_name.decode("latin-1"),
         "lib-ver": session.lib_version.decode("latin-1"),
@@ -104,12 +104,16 @@ def describe(session: "Session") -> bytes:
 
 
 def _flags(session: "Session") -> str:
+    tracking = session.tracking
     reasons = (
         (session.is_monitor, "O"),
         (type_of(session) == b"replica", "S"),
         (session.gate & GATE_SUBSCRIBED, "P"),
         (session.gate & GATE_MULTI or session.executing, "x"),
         (session.is_blocked(), "b"),
+        (tracking is not None, "t"),
+        (tracking is not None and tracking.is_broken, "R"),
+        (tracking is not None and tracking.is_broadcast, "B"),
         (session.watcher.touched, "d"),
         (session.closing and not session.killed, "c"),
         (session.killed, "A"),

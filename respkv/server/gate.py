@@ -20,6 +20,7 @@ from respkv.commands.flags import (
     GATE_PAUSED,
     GATE_SILENT,
     GATE_SUBSCRIBED,
+    GATE_TRACKING,
     GATE_TRANSACTION,
     GATE_UNTOUCHING,
     GATE_USER,
@@ -104,6 +105,7 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
         if session.gate & GATE_MULTI:
             session.queue_failed = True
         session.write_error(error)
+        _end_caching(session, spec)
         return
     session.last_spec = spec
     transaction = session.transaction
@@ -111,6 +113,14 @@ def run_unusual(session: "Session", argv: list[bytes]) -> None:
         session.server.transactions.run(session, transaction, spec, argv)
     else:
         run(session, spec, argv)
+    _end_caching(session, spec)
+
+
+def _end_caching(session: "Session", spec: Spec | None) -> None:
+    """CLIENT CACHING holds for one command or transaction, and other CLIENT commands between are none."""
+    tracking = session.tracking
+    if tracking is not None and tracking.caching and not session.gate & GATE_MULTI:
+        tracking.caching = spec is not None and spec.name.startswith(b"client|")
 
 
 def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
@@ -125,6 +135,8 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
         engine.access = Untouching(access)
     is_outermost = not session.defers_pushes
     session.defers_pushes = True
+    if session.gate & GATE_TRACKING:
+        server.tracking.current = session
     if session.gate & GATE_MONITORED and spec.flags & SKIP_MONITOR:
         server.monitors.show(session, spec, argv)
     try:
@@ -143,7 +155,10 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
             session.write(reply)
     if session.gate & GATE_MONITORED:
         server.monitors.feed(session, spec, argv)
+    if session.gate & GATE_TRACKING:
+        server.tracking.remember(session, spec, argv)
     if is_outermost:
+        server.tracking.current = None
         session.release_pushes()
     if type(engine.access) is Untouching:
         engine.access = access

@@ -18,6 +18,7 @@ from respkv.commands.flags import (
     GATE_LOCKS,
     GATE_MEMORY,
     GATE_MONITORED,
+    GATE_TRACKING,
     GATE_TRANSACTION,
     MAY_REPLICATE,
     NOSCRIPT,
@@ -196,6 +197,8 @@ class Scripting(Host):
             session.server.monitors.show_in_script(session, spec, argv)
         try:
             reply = spec.handler(session if spec.wants_session else db, argv)  # type: ignore[misc]
+            if session.gate & GATE_TRACKING:
+                session.server.tracking.remember(session, spec, argv)
         except ReplyError:
             spec.failed_calls += 1
             if engine.dirty:

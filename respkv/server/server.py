@@ -34,6 +34,7 @@ from respkv.server.scripting import Scripting
 from respkv.server.session import Session
 from respkv.server.slowlog import SlowLog
 from respkv.server.stats import Stats
+from respkv.server.tracking import TrackingTable
 from respkv.server.transactions import SessionTransactions
 from respkv.values.limits import LIMITS
 
@@ -47,6 +48,9 @@ that come alone."""
 
 SAMPLED_CLIENTS: Final = 128
 """At so many clients a tick looks to keep account of the memory that they take."""
+
+TRACKED_KEYS_SHED: Final = 1000
+"""So many keys a tick takes out of a tracking table whose limit was lowered."""
 
 REDACTED: Final = b"(redacted)"
 
@@ -102,6 +106,8 @@ class Server:
         # Sessions that had no output and were pushed something; drained there too, without letting them go on.
         self.pushed: list[Session] = []
         self.pubsub = PubSub()
+        self.tracking = TrackingTable(self)
+        engine.tracker = self.tracking
         self.notifier = Notifier(engine, self.pubsub)
         self.output_guard = OutputGuard(self.config.client_output_buffer_limit)
         # Copies of configuration for paths on which a look at `config` would cost too much.
@@ -146,6 +152,7 @@ class Server:
         for session, block in self.waiting.take_due(now_ms):
             session.unblock(block.at_deadline)
         self.transactions.tick(now_ms)
+        self.tracking.shrink(TRACKED_KEYS_SHED)
         self.stats.sample(steady_ns())
         self.client_evictor.tick()
         used = self.meter.used_bytes() + self._sample_client_bytes() + self.persistence.log_buffer_bytes
@@ -293,6 +300,7 @@ class Server:
             ),
             (("latency-tracking",), self._follow_latency_tracking),
             (("notify-keyspace-events",), self._follow_events),
+            (("tracking-table-max-keys",), self._follow_tracking),
             (("client-output-buffer-limit",), self._follow_output_limits),
             (("loglevel",), self._follow_log_level),
             (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), self._follow_thresholds),
@@ -342,6 +350,9 @@ class Server:
         self.output_guard.configure(self.config.client_output_buffer_limit)
         for session in self.sessions.values():
             self.output_guard.measure_room(session)
+
+    def _follow_tracking(self) -> None:
+        self.tracking.keys_max = self.config.tracking_table_max_keys
 
     def _follow_events(self) -> None:
         self.notifier.configure(self.config.notify_keyspace_events)

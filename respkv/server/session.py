@@ -37,6 +37,7 @@ from respkv.server.output import note_cut_off
 from respkv.server.pubsub import NOTHING
 from respkv.server.replicas import PART_BYTES, Replica
 from respkv.server.stats import Stats
+from respkv.server.tracking import Tracking
 
 if TYPE_CHECKING:
     from respkv.server.server import Server
@@ -140,6 +141,7 @@ class Session:
         self.push_room_bytes = 0
         self.pushes_begin_at = -1
         self.subscriptions = NOTHING
+        self.tracking: Tracking | None = None
         self._be_default_user()
 
     # For whoever owns the connection
@@ -328,6 +330,7 @@ class Session:
     def fail(self) -> None:
         """A command of this session ended by an unexpected exception: answer that, then end the connection."""
         self.server.forget_command()
+        self.server.tracking.current = None
         self.release_pushes()
         self.write_error(InternalError())
         self.closing = True
@@ -483,6 +486,7 @@ class Session:
         self.no_touch = False
         self.end_monitoring()
         self.server.pubsub.unsubscribe_all(self)
+        self.server.tracking.end(self)
         self.set_gate(GATE_SILENT | GATE_UNTOUCHING, False)
         self._be_default_user()
 
@@ -499,6 +503,7 @@ class Session:
         self.backlog = []
         self.unwatch()
         self.server.pubsub.unsubscribe_all(self)
+        self.server.tracking.end(self)
 
     # The loop
 

@@ -3,7 +3,9 @@
 import socket
 import threading
 
+import redis
 from net_servers import Raw, Serve, Served, eventually, pack
+from redis.cache import CacheConfig
 
 MEGABYTE = 1 << 20
 VANISHING = 1000
@@ -127,3 +129,43 @@ def test_an_idle_subscriber_is_not_closed_by_timeout(serve: Serve, is_portable: 
     eventually(idle.is_closed, "the end of the idle one")
     assert server.connect().call("PUBLISH", "c", "x") == 1
     assert listener.reply() == [b"message", b"c", b"x"]
+
+
+def test_the_cache_of_redis_py(server: Served) -> None:
+    cached = server.client(protocol=3, cache_config=CacheConfig())
+    writer = server.client()
+    assert cached.get("k") is None
+    writer.set("k", "1")
+    eventually(lambda: cached.get("k") == b"1", "the first invalidation")
+    calls = command_calls(writer, "get")
+    for _ in range(20):
+        assert cached.get("k") == b"1"
+    assert command_calls(writer, "get") == calls  # from the cache
+    writer.set("k", "2")
+    assert cached.get("k") == b"2"
+    cached.hset("h", mapping={"f": "v"})
+    assert cached.hgetall("h") == {b"f": b"v"}
+    writer.hset("h", "f", "w")
+    assert cached.hgetall("h") == {b"f": b"w"}
+    writer.flushall()
+    assert cached.get("k") is None
+
+
+def command_calls(client: redis.Redis, name: str) -> int:
+    stats = client.info("commandstats")
+    assert isinstance(stats, dict)
+    return int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"])
+
+
+def test_a_tracking_client_that_never_reads_is_cut_off(serve: Serve, is_portable: bool) -> None:
+    server = serve("--client-output-buffer-limit", "pubsub 2mb 0 0", "--appendonly", "no", portable=is_portable)
+    deaf = server.connect()
+    deaf.call("HELLO", 3)
+    assert deaf.call("CLIENT", "TRACKING", "ON", "BCAST") == b"OK"
+    writer = server.connect()
+    key = "k" * 50_000
+    for _ in range(2000):
+        writer.call("SET", key, "v")
+        if b"client_output_buffer_limit_disconnections:1" in writer.call("INFO", "stats"):
+            break
+    assert b"tracking_clients:0" in writer.call("INFO", "clients")

@@ -19,6 +19,7 @@ from respkv.server.commands import (
     saving,
     scripting,
     slowlog,
+    tracking,
     transactions,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "saving",
     "scripting",
     "slowlog",
+    "tracking",
     "transactions",
 ]

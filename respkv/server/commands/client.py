@@ -6,7 +6,7 @@ from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.commands.timeouts import deadline_ms_of
 from respkv.errors import BadSubcommand, BadSyntax, NotAnInteger, ReplyError
-from respkv.reply import NO_REPLY, OK, Members, Reply, Verbatim
+from respkv.reply import NO_REPLY, OK, Reply, Verbatim
 from respkv.server.clients import describe, parse_type, type_of
 from respkv.server.commands.connection import BadClientName, is_plain
 from respkv.server.session import Session
@@ -194,26 +194,6 @@ def client_no_touch(session: Session, argv: list[bytes]) -> Reply:
     session.no_touch = _switch(argv[2])
     session.set_gate(GATE_UNTOUCHING, session.no_touch)
     return OK
-
-
-@command("CLIENT CACHING <YES | NO>", OWN, since="6.0.0", cost="O(1)")
-def client_caching(session: Session, argv: list[bytes]) -> Reply:
-    """Track the keys of the next command, or leave them out."""
-    raise ReplyError(
-        b"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
-    )
-
-
-@command("CLIENT GETREDIR", OWN, since="6.0.0", cost="O(1)")
-def client_getredir(session: Session, argv: list[bytes]) -> Reply:
-    """The connection to which invalidations of tracked keys go; -1 without tracking."""
-    return -1
-
-
-@command("CLIENT TRACKINGINFO", OWN, since="6.2.0", cost="O(1)")
-def client_trackinginfo(session: Session, argv: list[bytes]) -> Reply:
-    """How this connection tracks the keys that it reads."""
-    return {b"flags": Members([b"off"]), b"redirect": -1, b"prefixes": []}
 
 
 @command("CLIENT HELP", LOADING | STALE, since="5.0.0", cost="O(1)")

@@ -274,7 +274,6 @@ ACCEPTED: tuple[Group, ...] = (
             "lua-time-limit",
         ),
         _fixed("enable-module-command", OneOf("no", "yes", "local"), "no", "7.0", "Who may use MODULE."),
-        _row("tracking-table-max-keys", LONG_COUNT, 1000000, "6.0", "Keys remembered for client-side caches."),
         _row("hide-user-data-from-log", YesNo(), False, "7.4", "Keep keys and values out of logs."),
         _fixed("socket-mark-id", Integer(0, 2**32 - 1), 0, "7.0", "Mark sockets for packet filters."),
         _row("bind-source-addr", Text("address"), "", "7.0", "Address that outgoing connections come from."),

@@ -380,6 +380,12 @@ class Messages(Values):
         since="2.8",
         common=True,
     )
+    tracking_table_max_keys = Directive(
+        Integer(0, LONG_MAX),
+        1000000,
+        "Keys that are remembered for the caches of clients; 0 is no limit.",
+        since="6.0",
+    )
 
 
 class Process(Values):
