@@ -55,14 +55,18 @@ class FailingDisk(NotingDisk):
 class Life:
     """A server without sockets on a noting disk, and what its data were behind each batch."""
 
-    def __init__(self, directory: Path, rng: Random, policy: str) -> None:
+    def __init__(self, directory: Path, rng: Random, policy: str, files: NotingDisk | None = None) -> None:
         self.directory = directory
         self.rng = rng
         self.policy = policy
-        self.files = FailingDisk()
+        self.files = FailingDisk() if files is None else files
         self.workload = Workload(rng, keys_per_type=2)
         self.states: list[Digest] = [{}]
         self.turn_count = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """The first start, or one after an end."""
         self.start()
 
     def start(self) -> None:
@@ -93,7 +97,7 @@ class Life:
             elif chance < 0.45:
                 assert self.log.close()
                 self.note_acknowledged()
-                self.start()
+                self.begin()
         self.log.close()
 
     def turn(self) -> None:
@@ -144,6 +148,7 @@ class Life:
 
     def fail_a_write(self) -> None:
         """The disk is full in the middle of a batch; one turn later it has room again."""
+        assert isinstance(self.files, FailingDisk)
         self.files.write_limit = self.rng.choice((0, 1, 30, 100))
         self.turn()
         if self.log.state is FAILED:
@@ -153,15 +158,20 @@ class Life:
 
     def fail_a_sync(self) -> None:
         """A sync fails; everything is written anew."""
+        assert isinstance(self.files, FailingDisk)
         self.files.sync_fails = True
         self.durability.sync_now()
         self.files.sync_fails = False
         if self.log.state is POISONED:
             self.turn()
-            self.log.rebase(lambda path: write_base(self.files, path, self.engine.databases, {}))
-            self.engine.effects_db = -1
-            self.durability.take_over_state()
+            self.rebase()
             self.note_acknowledged()
+
+    def rebase(self) -> None:
+        """Write everything anew, as the service does after a failed sync. Raises LogFailed."""
+        self.log.rebase(lambda path: write_base(self.files, path, self.engine.databases, {}))
+        self.engine.effects_db = -1
+        self.durability.take_over_state()
 
 
 def load(directory: Path, files: FileSystem) -> tuple[Engine, Recovered]:
