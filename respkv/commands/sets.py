@@ -301,10 +301,12 @@ def _by_size(sets: list[Set | None]) -> list[Set]:
 def _intersection(sets: list[Set]) -> list[bytes]:
     if not sets:
         return []
-    members = sets[0].members()
-    for at in range(1, len(sets)):
-        if sets[at] is not sets[0]:
-            members = sets[at].among(members)
+    others = [value for value in sets[1:] if value is not sets[0]]
+    if not others:
+        return sets[0].members()
+    members = sets[0].members_in(others[0])
+    for at in range(1, len(others)):
+        members = others[at].among(members)
     return members
 
 
@@ -320,12 +322,14 @@ def _difference(sets: list[Set | None]) -> list[bytes]:
     first = sets[0]
     if first is None:
         return []
-    members = first.members()
-    for value in sets[1:]:
-        if value is first:
-            return []
-        if value is not None:
-            members = value.among(members, False)
+    others = [value for value in sets[1:] if value is not None]
+    if not others:
+        return first.members()
+    if first in others:
+        return []
+    members = first.members_in(others[0], False)
+    for at in range(1, len(others)):
+        members = others[at].among(members, False)
     return members
 
 

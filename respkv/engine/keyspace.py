@@ -17,7 +17,7 @@ from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
 from respkv.engine.scan import Order, scan_keys
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
-from respkv.values.collection import Collection
+from respkv.values.collection import ELEMENT_BYTES, Collection
 
 
 class Watcher:
@@ -36,12 +36,12 @@ RANDOM_KEY_TRIES: Final = 100
 
 
 def payload_of(value: Value) -> int:
-    """Bytes that `value` carries; of a string without the interpreter's cost of an object, of a collection all."""
+    """Bytes that `value` takes beside the interpreter's cost of a bytes object, which is counted for each value."""
     if type(value) is bytes or type(value) is bytearray:
         return len(value)
     if type(value) is int:
         return 8
-    return int(value.nbytes)
+    return int(value.nbytes) - ELEMENT_BYTES
 
 
 def string_bytes(value: Value) -> bytes:

@@ -52,8 +52,7 @@ class BadPayload(ReplyError):
 def encode_payload(value: Any) -> bytes:
     """What DUMP says of `value`; of the oldest version that has its type. O(bytes)."""
     kind, encoded = encode_value(value)
-    body = bytes((kind,)) + encoded
-    body += rdb.version_of(kind).to_bytes(2, "little")
+    body = b"%c%b%b" % (kind, encoded, rdb.version_of(kind).to_bytes(2, "little"))
     return body + crc64(body, 0).to_bytes(8, "little")
 
 

@@ -27,7 +27,7 @@ from respkv.persistence.packed import (
     zipmap_elements,
 )
 from respkv.persistence.rdb_reader import RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string, encode_text
+from respkv.persistence.rdb_writer import encode_length, encode_string, encode_text, encode_texts
 from respkv.values import listpack
 from respkv.values.hashes import Hash
 
@@ -129,12 +129,7 @@ def encode_hash(value: Hash) -> tuple[int, bytes]:
         return _encode_expiring(value)
     if value.is_packed:
         return rdb.TYPE_HASH_LISTPACK, encode_string(value.packed)
-    pairs = value.pairs()
-    pieces = [encode_length(len(pairs))]
-    for field, content in pairs:
-        pieces.append(encode_text(field))
-        pieces.append(encode_text(content))
-    return rdb.TYPE_HASH, b"".join(pieces)
+    return rdb.TYPE_HASH, encode_length(len(value)) + encode_texts(value.flat())
 
 
 def _encode_expiring(value: Hash) -> tuple[int, bytes]:

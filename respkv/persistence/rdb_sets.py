@@ -10,7 +10,7 @@ Written are 2 and 11, so that Redis 7.0 loads them. Compiled.
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack
 from respkv.persistence.rdb_reader import RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string, encode_text
+from respkv.persistence.rdb_writer import encode_length, encode_string, encode_texts
 from respkv.values import intset, listpack
 from respkv.values.sets import Set
 
@@ -39,5 +39,4 @@ def encode_set(value: Set) -> tuple[int, bytes]:
     """Type 11 for what is an intset, else 2."""
     if value.is_intset:
         return rdb.TYPE_SET_INTSET, encode_string(value.packed)
-    members = value.members()
-    return rdb.TYPE_SET, encode_length(len(members)) + b"".join([encode_text(member) for member in members])
+    return rdb.TYPE_SET, encode_length(len(value)) + encode_texts(value.members())

@@ -5,10 +5,17 @@ leave them alone unless they say otherwise. They work in pieces of some KB, whic
 they are integers.
 
 The pace is that of `int.from_bytes`, 0.6 ns a byte, the fastest way of the interpreter to look into bytes; stretches of
-zeros or ones are passed at that of memcmp.
+zeros or ones are passed at that of memcmp. To count, compiled code looks at words of 64 bits, at 0.1 ns a byte.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import read_i64_le
+
+from respkv.build import BUILD
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 Bytes = bytes | bytearray
 
@@ -18,6 +25,7 @@ PIECE: Final = 16 * 1024
 _ROUND: Final = 8 * PIECE
 _ZEROS: Final = bytes(_ROUND)
 _ONES: Final = b"\xff" * _ROUND
+_WORD: Final = (1 << 64) - 1
 _INVERTED: Final = bytes(range(255, -1, -1))
 
 AND: Final = 0
@@ -31,11 +39,77 @@ ONE: Final = 7
 
 
 def count_ones(text: Bytes, start: int, end: int) -> int:
-    """How many bits are set in the bytes from `start` up to `end`, which is not beyond the end. O(bytes).
+    """How many bits are set in the bytes from `start` up to `end`, which is not beyond the end. O(bytes)."""
+    if BUILD != "compiled":
+        return _count_in_integers(text, start, end)
+    count = 0
+    at = start
+    while at < end:
+        stop = min(at + PIECE, end)
+        count += _count_in_words(bytes(text[at:stop]))
+        at = stop
+    return count
 
-    Eight pieces at a time pass through adders of single bits (three inputs, a sum and a carry), so that the bits of one
-    of eight integers only have to be counted. Source: Harley and Seal, in Warren, Hacker's Delight.
+
+def _count_in_words(text: bytes) -> int:
+    """How many bits of `text` are set, by arithmetic modulo 2 ** 64, which interpreted code has not.
+
+    Eight words at a time pass through adders of single bits (three inputs, a sum and a carry), so that the bits of one
+    of eight words only have to be counted. Source: Harley and Seal, in Warren, Hacker's Delight.
     """
+    size: i64 = len(text)
+    at: i64 = 0
+    eights_count: i64 = 0
+    ones: i64 = 0
+    twos: i64 = 0
+    fours: i64 = 0
+    while at + 64 <= size:
+        a: i64 = read_i64_le(text, at)
+        b: i64 = read_i64_le(text, at + 8)
+        half: i64 = ones ^ a
+        twos_a: i64 = ones & a | half & b
+        ones = half ^ b
+        a = read_i64_le(text, at + 16)
+        b = read_i64_le(text, at + 24)
+        half = ones ^ a
+        twos_b: i64 = ones & a | half & b
+        ones = half ^ b
+        half = twos ^ twos_a
+        fours_a: i64 = twos & twos_a | half & twos_b
+        twos = half ^ twos_b
+        a = read_i64_le(text, at + 32)
+        b = read_i64_le(text, at + 40)
+        half = ones ^ a
+        twos_a = ones & a | half & b
+        ones = half ^ b
+        a = read_i64_le(text, at + 48)
+        b = read_i64_le(text, at + 56)
+        half = ones ^ a
+        twos_b = ones & a | half & b
+        ones = half ^ b
+        half = twos ^ twos_a
+        fours_b: i64 = twos & twos_a | half & twos_b
+        twos = half ^ twos_b
+        half = fours ^ fours_a
+        pairs: i64 = fours & fours_a | half & fours_b
+        fours = half ^ fours_b
+        # The sums of two bits, of four, of eight; then of the eight bytes, in the highest of them.
+        pairs -= pairs >> 1 & 0x5555555555555555
+        pairs = (pairs & 0x3333333333333333) + (pairs >> 2 & 0x3333333333333333)
+        pairs = pairs + (pairs >> 4) & 0x0F0F0F0F0F0F0F0F
+        eights_count += (pairs * 0x0101010101010101) >> 56 & 0xFF
+        at += 64
+    count = 8 * eights_count + 4 * _ones_of(fours) + 2 * _ones_of(twos) + _ones_of(ones)
+    return count + int.from_bytes(text[at:], "little").bit_count()
+
+
+def _ones_of(word: int) -> int:
+    # Unsigned, since the bits of a negative number are those of its amount.
+    return (word & _WORD).bit_count()
+
+
+def _count_in_integers(text: Bytes, start: int, end: int) -> int:
+    """As `count_ones`, the same in pieces that are integers of Python."""
     ones = twos = fours = 0
     eights_count = 0
     at = start

@@ -29,6 +29,8 @@ _COUNT_UNKNOWN: Final = 65535
 SHORT_HEADERS: Final[list[bytes]] = [bytes((0x80 | length,)) for length in range(64)]
 SHORT_ENDS: Final[list[bytes]] = [bytes((length + 1,)) for length in range(64)]
 
+_SMALL: Final[list[bytes]] = [b"%d" % number for number in range(128)]
+
 
 def encode(element: bytes) -> bytes:
     """The bytes of `element` in a listpack, its length at the end included. O(length)."""
@@ -266,13 +268,28 @@ def splice(listpack: bytes, start: int, stop: int, encoded: bytes, growth: int) 
 
 def unpack(listpack: bytes) -> list[bytes]:
     """All elements. O(bytes)."""
-    elements: list[bytes] = []
-    at = HEADER_BYTES
-    end = len(listpack) - 1
-    while at < end:
-        elements.append(element_at(listpack, at))
-        at = after(listpack, at)
-    return elements
+    return elements_from(listpack, HEADER_BYTES, count(listpack))
+
+
+def elements_from(listpack: bytes, at: int, elements: int) -> list[bytes]:
+    """So many elements from the offset `at` on. O(their bytes)."""
+    found: list[bytes] = []
+    position: i64 = at
+    left: i64 = elements
+    while left > 0:
+        first: i64 = listpack[position]
+        if 0x80 <= first < 0xC0:
+            end: i64 = position + 1 + (first & 63)
+            found.append(listpack[position + 1 : end])
+            position = end + 1
+        elif first < 0x80:
+            found.append(_SMALL[first])
+            position += 2
+        else:
+            found.append(element_at(listpack, position))
+            position = after(listpack, position)
+        left -= 1
+    return found
 
 
 def unpack_untrusted(data: bytes) -> list[bytes]:

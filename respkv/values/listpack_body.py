@@ -7,7 +7,7 @@ Offsets are positions in the body, of the first byte of an element; the length o
 
 from typing import TYPE_CHECKING, Final
 
-from respkv.values.listpack import SHORT_ENDS, SHORT_HEADERS, after, before, element_at, encode
+from respkv.values.listpack import SHORT_ENDS, SHORT_HEADERS, after, before, encode
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -16,8 +16,6 @@ OVERHEAD_BYTES: Final = 7
 """What header and end add."""
 
 _BETWEEN: Final[list[bytes]] = [end + header for end, header in zip(SHORT_ENDS, SHORT_HEADERS, strict=True)]
-
-_SMALL: Final[list[bytes]] = [b"%d" % number for number in range(128)]
 
 
 def pack(elements: list[bytes]) -> bytes:
@@ -85,27 +83,6 @@ def seek(body: bytes, count: int, index: int) -> int:
     if index <= count >> 1:
         return skip(body, 0, index)
     return skip_back(body, len(body), count - index)
-
-
-def unpack(body: bytes, at: int, elements: int) -> list[bytes]:
-    """So many elements from `at` on. O(their bytes)."""
-    found: list[bytes] = []
-    position: i64 = at
-    left: i64 = elements
-    while left > 0:
-        first: i64 = body[position]
-        if 0x80 <= first < 0xC0:
-            end: i64 = position + 1 + (first & 63)
-            found.append(body[position + 1 : end])
-            position = end + 1
-        elif first < 0x80:
-            found.append(_SMALL[first])
-            position += 2
-        else:
-            found.append(element_at(body, position))
-            position = after(body, position)
-        left -= 1
-    return found
 
 
 def find_all(body: bytes, encoded: bytes, offsets: list[int]) -> list[int]:

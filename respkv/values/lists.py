@@ -122,7 +122,7 @@ class List(Collection):
         """Element `index`, which there is."""
         if self.nodes is not None:
             return self.nodes.get(index)
-        return listpack_body.unpack(self.body, listpack_body.seek(self.body, self.count, index), 1)[0]
+        return listpack.elements_from(self.body, listpack_body.seek(self.body, self.count, index), 1)[0]
 
     def range(self, start: int, stop: int) -> list[bytes]:
         """The elements from `start` to before `stop`, which there are."""
@@ -130,7 +130,7 @@ class List(Collection):
             return self.nodes.slice(start, stop)
         if start >= stop:
             return []
-        return listpack_body.unpack(self.body, listpack_body.seek(self.body, self.count, start), stop - start)
+        return listpack.elements_from(self.body, listpack_body.seek(self.body, self.count, start), stop - start)
 
     def positions(self, element: bytes, skipped: int, most: int, length_max: int, *, from_end: bool) -> list[int]:
         """The indexes of up to `most` elements that equal `element` (0: all), after the first `skipped` of them.

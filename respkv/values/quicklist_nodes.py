@@ -5,7 +5,7 @@ The limits and estimates are the reference's, since where nodes end decides what
 
 from typing import Final
 
-from respkv.values import listpack_body
+from respkv.values import listpack, listpack_body
 from respkv.values.collection import ELEMENT_BYTES
 from respkv.values.listpack import encode, encoded_length
 from respkv.values.listpack_body import OVERHEAD_BYTES
@@ -81,7 +81,7 @@ class Node:
     def open(self) -> None:
         """Be a list of elements. O(n)."""
         if not self.is_open:
-            elements = listpack_body.unpack(self.body, 0, self.count)
+            elements = listpack.elements_from(self.body, 0, self.count)
             payload_bytes = 0
             for element in elements:
                 payload_bytes += len(element)
@@ -109,12 +109,12 @@ class Node:
         """Element `at`. O(1) if open, else O(n)."""
         if self.is_open:
             return self.elements[self.count - 1 - at] if self.is_reversed else self.elements[at]
-        return listpack_body.unpack(self.body, listpack_body.seek(self.body, self.count, at), 1)[0]
+        return listpack.elements_from(self.body, listpack_body.seek(self.body, self.count, at), 1)[0]
 
     def slice(self, start: int, stop: int) -> list[bytes]:
         """The elements from `start` to before `stop`, in a list of their own."""
         if not self.is_open:
-            return listpack_body.unpack(self.body, listpack_body.seek(self.body, self.count, start), stop - start)
+            return listpack.elements_from(self.body, listpack_body.seek(self.body, self.count, start), stop - start)
         if not self.is_reversed:
             return self.elements[start:stop]
         part = self.elements[self.count - stop : self.count - start]

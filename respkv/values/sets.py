@@ -14,7 +14,7 @@ Source of the rules of conversion: redis-server 8.2, whose OBJECT ENCODING is th
 from itertools import islice
 from typing import Any, ClassVar, Final
 
-from respkv.values import intset, listpack
+from respkv.values import intset, listpack, listpack_join
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
 from respkv.values.directory import Chance
 from respkv.values.hash_set import HashSet
@@ -247,6 +247,12 @@ class Set(Collection):
         if wanted:
             return [member for member in members if member in own]
         return [member for member in members if member not in own]
+
+    def members_in(self, other: "Set", wanted: bool = True) -> list[bytes]:
+        """Its members that are in `other` too, or (not `wanted`) are not. O(n), and of `other` if that is packed."""
+        if self.kind == LISTPACK and other.kind == LISTPACK:
+            return listpack_join.among(self.packed, other.packed, wanted)
+        return other.among(self.members(), wanted)
 
     def sample(self, size: int, chance: Chance) -> list[bytes]:
         """So many different members at random, all if there are not more. O(size); O(n) if packed or many."""

@@ -1,9 +1,10 @@
 """Sorted sets: members with a score each, in order of score, then of their bytes.
 
 A small one is a listpack, member and score by turns in order, as DUMP writes it. A larger one is a table from member
-to score and, for order and ranks, a `ScoreIndex` of the same objects. Scores are doubles, never NaN.
+to score and, for order and ranks, a `ScoreIndex`. Scores are doubles, never NaN.
 """
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from respkv.doubles import format_float
@@ -11,7 +12,7 @@ from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
 from respkv.values.hash_map import LARGE_PART_MAX, HashMap
 from respkv.values.limits import Limits
-from respkv.values.score_index import ScoreIndex, place_of_score
+from respkv.values.score_index import ScoreIndex
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -225,8 +226,8 @@ class SortedSet(Collection):
         index = self.index
         if index is None:
             _, scores = _unpack(self.packed)
-            start = place_of_score(scores, low.score, low.excluded)
-            stop = place_of_score(scores, high.score, not high.excluded)
+            start = bisect_right(scores, low.score) if low.excluded else bisect_left(scores, low.score)
+            stop = bisect_left(scores, high.score) if high.excluded else bisect_right(scores, high.score)
         else:
             start = index.rank_of_score(low.score, low.excluded)
             stop = index.rank_of_score(high.score, not high.excluded)

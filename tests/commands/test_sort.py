@@ -54,6 +54,17 @@ def test_get_of_nothing_is_nil(numbers: Client) -> None:
     assert numbers.run("SORT seven GET none_* GET w_* GET fixed GET #") == [None, None, None, b"7"]
 
 
+def test_a_sorted_set_is_unpacked_to_be_sorted(client: Client) -> None:
+    client.run("ZADD z 2 b 1 10")
+    client.run("ZADD y 1 b")
+    assert client.run("OBJECT ENCODING z") == b"listpack"
+    assert client.run("SORT z ALPHA") == [b"10", b"b"]
+    assert client.run("OBJECT ENCODING z") == b"skiplist"
+    # Also where it fails.
+    assert client.run("SORT_RO y") == NOT_SORTABLE
+    assert client.run("OBJECT ENCODING y") == b"skiplist"
+
+
 def test_fields_of_hashes(world: World, numbers: Client) -> None:
     numbers.run("HSET u_3 age 5 name c")
     numbers.run("HSET u_10 age 4 name b")

@@ -122,9 +122,11 @@ def test_what_is_written_does_not_change_with_the_value(reply: Any) -> None:
         [b""] * 5,
         [b"x" * 255] * 20,
         [b"x" * 256] * 5,
+        [b"x" * 1023, b"y" * 1024, b"z" * 1023, b"y" * 5000, b"z"],
+        [0, 1023, 1024, -1, 2**62, True, b"1", 1.5, [1, [b"a"], b"b"], b"c"],
     ],
 )
-def test_strings_of_one_length_are_written_as_any(items: list[Any]) -> None:
+def test_elements_are_written_in_an_array_as_alone(items: list[Any]) -> None:
     for write, replies in ((write2, items), (write3, items), (write3, Members(items))):
         out: list[bytes] = []
         write(out, replies)
@@ -133,7 +135,8 @@ def test_strings_of_one_length_are_written_as_any(items: list[Any]) -> None:
         for item in items:
             write(one_by_one, item)
         assert b"".join(out) == b"".join(one_by_one)
-        assert max(map(len, out)) <= 2048 + 256
+        # Short strings are put together, but not to parts of any size.
+        assert max(map(len, out)) <= max(2048 + 1024 + 10, *(len(item) for item in items if isinstance(item, bytes)))
 
 
 def test_an_array_may_be_written_piece_by_piece() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.values import listpack_body
+from respkv.values import listpack, listpack_body
 from respkv.values.listpack import encode, encoded_length
 
 ELEMENTS = st.one_of(
@@ -36,8 +36,8 @@ def test_elements_are_walked_in_both_directions(elements: list[bytes]) -> None:
         assert listpack_body.skip(body, 0, index) == offsets[index]
         assert listpack_body.skip_back(body, len(body), count - index) == offsets[index]
         assert listpack_body.seek(body, count, index) == offsets[index]
-        assert listpack_body.unpack(body, offsets[index], count - index) == elements[index:]
-    assert listpack_body.unpack(body, 0, count // 2) == elements[: count // 2]
+        assert listpack.elements_from(body, offsets[index], count - index) == elements[index:]
+    assert listpack.elements_from(body, 0, count // 2) == elements[: count // 2]
 
 
 @given(LISTS, ELEMENTS)
