@@ -6,7 +6,8 @@ A line that begins with a version and a colon (`8.2: BITOP DIFF ...`) is only gi
 from hypothesis import strategies as st
 
 WORDS: dict[str, str] = {
-    "element": 'a b c a "" 1 -5 007 12345678901 long-element-of-more-than-a-few-letters',
+    "element": 'a b c a "" 1 -5 007 12345678901 long-element-of-more-than-a-few-letters '
+    "element-that-is-longer-than-what-a-packed-hash-or-set-or-sorted-set-takes",
     "side": "LEFT RIGHT left",
     "place": "0 1 -1 2 -2 5 -100 100 x",
     "few": "0 1 2 3 -1 100 x",
@@ -61,6 +62,7 @@ FAMILIES: dict[str, str] = {
         LTRIM key place place
         LREM key place element
         LINSERT key < BEFORE | AFTER > element element
+        < BLPOP | BRPOP > key key 0.001
         LPOS key element [ RANK place ] [ COUNT few ] [ MAXLEN few ]
         LMOVE key key side side
         RPOPLPUSH key key
@@ -121,12 +123,16 @@ FAMILIES: dict[str, str] = {
         XADD key entry-id { field element }
         XADD key NOMKSTREAM entry-id field element
         XADD key [ MAXLEN few | MAXLEN = few | MINID entry-id ] entry-id field element
+        XADD key < MAXLEN ~ few | MINID ~ entry-id | MAXLEN few > [ LIMIT few ] entry-id field element
         XLEN key
         XRANGE key id-edge id-edge [ COUNT few ]
         XREVRANGE key id-edge id-edge [ COUNT few ]
         XDEL key { entry-id }
         XTRIM key < MAXLEN few | MAXLEN = few | MINID entry-id >
+        XTRIM key < MAXLEN ~ few | MINID ~ entry-id > [ LIMIT few ]
         XREAD [ COUNT few ] STREAMS < key after-id | key key after-id after-id >
+        7.4: XREAD [ COUNT few ] STREAMS < key + | key key + after-id >
+        XREAD BLOCK 1 STREAMS key < $ | 2-0 >
         XGROUP CREATE key group after-id [ MKSTREAM ] [ ENTRIESREAD few ]
         XGROUP CREATE key group after-id
         XGROUP SETID key group after-id
@@ -134,14 +140,19 @@ FAMILIES: dict[str, str] = {
         XGROUP CREATECONSUMER key group consumer
         XGROUP DELCONSUMER key group consumer
         XREADGROUP GROUP group consumer [ COUNT few ] [ NOACK ] STREAMS key unread
+        XREADGROUP GROUP group consumer [ COUNT few ] STREAMS key key unread unread
         XACK key group { entry-id }
         XPENDING key group
         XPENDING key group id-edge id-edge few [ consumer ]
+        XPENDING key group IDLE few id-edge id-edge few [ consumer ]
         XSETID key entry-id
+        XSETID key entry-id ENTRIESADDED many [ MAXDELETEDID entry-id ]
         XCLAIM key group consumer 0 { entry-id } [ JUSTID ] [ FORCE ]
+        XCLAIM key group consumer 0 { entry-id } [ IDLE few ] [ RETRYCOUNT few ] [ FORCE ] [ LASTID entry-id ]
         XAUTOCLAIM key group consumer 0 after-id [ COUNT few ] [ JUSTID ]
         XINFO STREAM key
         XINFO GROUPS key
+        XINFO CONSUMERS key group
     """,
     "hyperloglogs": """
         PFADD key { element }

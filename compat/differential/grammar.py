@@ -147,6 +147,11 @@ GRAMMARS: dict[str, str] = {
         ZCARD key
         ZSCORE key member
         ZMSCORE key {{ member }}
+        < ZRANK | ZREVRANK > key member
+        7.2: < ZRANK | ZREVRANK > key member WITHSCORE
+        ZRANDMEMBER key
+        ZRANDMEMBER key limit [ WITHSCORES ]
+        ZSCAN key 0 [ MATCH pattern ] [ COUNT 1000 ]
         ZCOUNT key score-edge score-edge
         ZLEXCOUNT key member-edge member-edge
         ZRANGE key rank rank [ REV ] [ WITHSCORES ]
@@ -158,7 +163,8 @@ GRAMMARS: dict[str, str] = {
         ZRANGEBYLEX key member-edge member-edge [ LIMIT limit limit ]
         ZREVRANGEBYLEX key member-edge member-edge [ LIMIT limit limit ]
         ZRANGESTORE key key rank rank [ REV ]
-        ZRANGESTORE key key score-edge score-edge BYSCORE [ LIMIT limit limit ]
+        ZRANGESTORE key key score-edge score-edge BYSCORE [ REV ] [ LIMIT limit limit ]
+        ZRANGESTORE key key member-edge member-edge BYLEX [ REV ] [ LIMIT limit limit ]
         ZREMRANGEBYRANK key rank rank
         ZREMRANGEBYSCORE key score-edge score-edge
         ZREMRANGEBYLEX key member-edge member-edge
@@ -175,10 +181,14 @@ GRAMMARS: dict[str, str] = {
         GEOADD key { longitude latitude member }
         GEODIST key member member [ unit ]
         GEOHASH key { member }
+        GEOPOS key { member }
         GEOSEARCH key < FROMMEMBER member | FROMLONLAT longitude latitude > BYRADIUS length unit [ ASC | DESC ]
         GEOSEARCH key FROMLONLAT longitude latitude BYBOX length length unit [ ASC | DESC ] [ COUNT limit [ ANY ] ]
         GEOSEARCHSTORE key key FROMMEMBER member BYRADIUS length unit [ ASC ]
         GEORADIUS key longitude latitude length unit [ WITHDIST ] [ WITHHASH ] [ COUNT limit ]
+        GEOSEARCH key FROMMEMBER member BYRADIUS length unit ASC [ WITHCOORD ] [ WITHDIST ] [ WITHHASH ]
+        GEOSEARCHSTORE key key FROMMEMBER member BYBOX length length unit [ STOREDIST ] [ DESC ] [ COUNT limit ]
+        GEORADIUS key longitude latitude length unit [ COUNT limit ] < STORE key | STOREDIST key >
         GEORADIUSBYMEMBER key member length unit [ WITHDIST ] [ STORE key ]
     """,
     "transactions": """

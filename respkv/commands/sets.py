@@ -245,7 +245,7 @@ def _pop_many(db: Keyspace, argv: list[bytes]) -> Reply:
         return Members(members)
     if rest * 5 > count:
         before = value.nbytes
-        members = [value.take(chance) for _ in range(count)]
+        members = value.take_some(count, chance)
         db.settle(key, value, before)
     else:
         # What is left is little, so that it is chosen; as in the reference it becomes a new set, perhaps a packed one.

@@ -1,8 +1,9 @@
 """A set of any size with members at random in O(1), none of whose operations takes longer for the size of the set.
 
 Python's own set does neither: it has no way to its n-th slot, and at a million members growing takes 40 ms. So this one
-is many small ones (`Directory`). A part has at most `PART_MAX` members, for which CPython keeps a table of 512 slots,
-27 to 54 bytes a member; one large set takes as much.
+is many small ones (`Directory`). A part has at most `PART_MAX` members, for which CPython keeps a table of 128 slots,
+27 to 54 bytes a member; one large set takes as much. Parts are no larger, since to get to a member at random is to
+walk over others, each of which is somewhere else in memory.
 
 Since a set has no n-th member, a part's members are put into a list, its order, when the first is taken at random; the
 order is kept up while members are added or taken so, and dropped when others go.
@@ -13,14 +14,14 @@ from typing import Any, Final
 
 from respkv.values.directory import Chance, Directory
 
-PART_MAX: Final = 306
-"""CPython gives a set of 512 slots more of them when it is to have 307 members."""
+PART_MAX: Final = 76
+"""CPython gives a set of 128 slots more of them when it is to have 77 members."""
 
 MERGED_MAX: Final = PART_MAX // 2
 """Far enough from what a split leaves."""
 
 _SMALL: Final = MERGED_MAX // 2
-_FILLED: Final = 270
+_FILLED: Final = 67
 
 
 class HashSet(Directory):
@@ -78,7 +79,7 @@ class HashSet(Directory):
         return member
 
     def take(self, chance: Chance) -> bytes:
-        """As `pick`, and the member is taken out."""
+        """As `pick`, and the member is taken out: the fastest way for many. O(part) where a part has no order."""
         slot, place = self._choose(chance)
         order = self._order_of(slot)
         member = order[place]

@@ -61,7 +61,7 @@ def test_a_sorted_set_is_unpacked_to_be_sorted(client: Client) -> None:
     assert client.run("SORT z ALPHA") == [b"10", b"b"]
     assert client.run("OBJECT ENCODING z") == b"skiplist"
     # Also where it fails.
-    assert client.run("SORT_RO y") == NOT_SORTABLE
+    assert client.error("SORT_RO y") == NOT_SORTABLE
     assert client.run("OBJECT ENCODING y") == b"skiplist"
 
 
