@@ -88,7 +88,6 @@ the command, of Redis where both have it.
 """
 
 REASONS = (
-    ("Scripts and functions", "To come.", ("eval*", "fcall*", "script", "script|*", "function", "function|*")),
     (
         "Replication",
         "A respkv server stands alone; what keeps its data is the log.",

@@ -267,11 +267,25 @@ class TooManyKeys(ReplyError):
         super().__init__(b"ERR Number of keys can't be greater than number of args")
 
 
+class NegativeKeys(ReplyError):
+    """A number of keys below zero."""
+
+    def __init__(self) -> None:
+        super().__init__(b"ERR Number of keys can't be negative")
+
+
 class OutOfMemory(ReplyError):
     """The command may need memory, and `maxmemory` leaves none."""
 
     def __init__(self) -> None:
         super().__init__(b"OOM command not allowed when used memory > 'maxmemory'.")
+
+
+class Busy(ReplyError):
+    """A script runs for long; `command` is what ends it."""
+
+    def __init__(self, command: bytes) -> None:
+        super().__init__(b"BUSY Redis is busy running a script. You can only call %b or SHUTDOWN NOSAVE." % command)
 
 
 class NoCommandGiven(ReplyError):

@@ -73,6 +73,7 @@ GATE_SILENT: Final = 1 << 10  # CLIENT REPLY OFF or SKIP: replies are left out
 GATE_UNTOUCHING: Final = 1 << 11  # CLIENT NO-TOUCH: reads are no use of a key
 # Minded by no command: it says that the session knows only names of commands that its user may run with any arguments,
 # so that all others come to the gate (docs/adr/0020).
+GATE_BUSY: Final = 1 << 16  # a script runs for long, and others are served within it
 GATE_USER: Final = 1 << 20
 
 GATE_MONITORED: Final = 1 << 24  # somebody uses MONITOR: every command is shown to him
@@ -91,6 +92,8 @@ def mask_of(flags: int, *, wants_session: bool, has_keys: bool) -> int:
         mask |= GATE_AUTH
     if not flags & LOADING:
         mask |= GATE_LOADING
+    if not flags & ALLOW_BUSY:
+        mask |= GATE_BUSY
     if flags & DENYOOM:
         mask |= GATE_MEMORY
     if flags & WRITE:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
+from respkv.engine.libraries import Libraries
 from respkv.engine.locks import LockTable, Owner
 from respkv.engine.shards import Shard, Value
 from respkv.values.limits import Limits
@@ -120,6 +121,7 @@ class Engine:
         # Dicts and other containers taken out of use, for the sweeper to empty in slices.
         self.discarded: list[Any] = []
         self.limits = Limits()
+        self.libraries = Libraries()
         # Keys that somebody waits for and that were changed, in order; who waits; and whether they are to be served
         # later, since a transaction or script is not at its end.
         self.filled: list[tuple[Keyspace, bytes]] = []

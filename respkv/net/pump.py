@@ -125,7 +125,18 @@ class Pump:
             server.tracking.broadcast()
         if engine.effects:
             durability.write()
-        durable = engine.durable
+        self._answer(active)
+        if server.pushed:
+            self._tell_pushed(engine.durable)
+        if self._holding:
+            if durability.failed:
+                self._refuse()
+            elif not self.syncs_in_place:
+                durability.sync_soon()
+
+    def _answer(self, active: list[Connection]) -> None:
+        """Send, or hold, what the sessions of `active` have to say."""
+        durable = self.engine.durable
         window = self._window
         for connection in active:
             if connection.active_window != window:
@@ -146,13 +157,6 @@ class Pump:
                 or connection.session.parked
             ):
                 self._look_after(connection)
-        if server.pushed:
-            self._tell_pushed(durable)
-        if self._holding:
-            if durability.failed:
-                self._refuse()
-            elif not self.syncs_in_place:
-                durability.sync_soon()
 
     def _tell_pushed(self, durable: int) -> None:
         """Send what was pushed to those who did nothing themselves; they do not count as lively."""
@@ -219,8 +223,23 @@ class Pump:
         for connection in list(self._connections.values()):
             self._close(connection)
 
+    def serve_others(self, running: Session) -> None:
+        """Serve who is ready, once, within a command of `running` that takes long; without waiting.
+
+        Nothing is written to the log, and nobody goes on who waited: that is for the end of the turn.
+        """
+        events = self._poll()
+        at = self._by_session.get(running.number)
+        if at is not None:
+            events = [event for event in events if event[0] != at.fd]
+        self._answer(self._receive(events))
+
     def _turn(self, events: list[tuple[int, int]]) -> None:
         self.engine.now_ms = unix_ms()
+        self.finish(self._receive(events))
+
+    def _receive(self, events: list[tuple[int, int]]) -> list[Connection]:
+        """Let those that `events` name receive; who did anything."""
         connections = self._connections
         active: list[Connection] = []
         called: list[int] = []
@@ -245,7 +264,7 @@ class Pump:
             callback = self._callbacks.get(fd)
             if callback is not None:
                 callback()
-        self.finish(active)
+        return active
 
     def _guarded(self, connection: Connection, resume: bool) -> None:
         """Let the connection receive (or its session go on); a fault of ours ends this client alone."""

@@ -112,6 +112,7 @@ class Service:
                 self.server.facts.multiplexing = "portable"
             else:
                 self._clients = Pump(self.server, self.durability, poller)
+                self.server.serve_others = self._clients.serve_others
                 self.server.facts.multiplexing = poller.name
                 nursery.start_soon(self._run_pump, self._clients)
             self.admission.start(self._clients)

@@ -399,10 +399,10 @@ def _spawn() -> subprocess.Popen[bytes]:
 def compact_files(files: FileSystem, job: Job) -> Summary:
     """Do the child's work. Raises: StartupError and its kinds, OSError, with nothing left at the destination."""
     started_at_s = time.monotonic()
-    engine, recovered = load_alone(
+    engine, _ = load_alone(
         lambda engine, replayer: load(files, job.paths, engine, replayer, cut_torn_tail=False), job.databases
     )
-    key_count = write_base(files, job.destination, engine.databases, {}, recovered.functions)
+    key_count = write_base(files, job.destination, engine.databases, {}, list(engine.libraries.texts.values()))
     return Summary(key_count, files.size(job.destination), round(time.monotonic() - started_at_s, 3), _peak_memory())
 
 
@@ -479,7 +479,7 @@ def _compact_offline(files: FileSystem, layout: Layout) -> str:
     base = layout.base_file(manifest.next_base_seq())
     path = layout.path(base)
     temporary = os.path.join(layout.log_directory, TEMPORARY + base.name)
-    key_count = write_base(files, temporary, engine.databases, {}, recovered.functions)
+    key_count = write_base(files, temporary, engine.databases, {}, list(engine.libraries.texts.values()))
     files.rename(temporary, path)
     # An increment too, even if empty: then nothing about the directory is unusual.
     incr = layout.incr_file(manifest.next_incr_seq())

@@ -12,6 +12,7 @@ Compiled: a start with a large base is this loop.
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from respkv.engine.libraries import Libraries
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile, TooFewDatabases, UnsupportedFile
@@ -40,6 +41,10 @@ class Target(Protocol):
     @property
     def limits(self) -> Limits:
         """Up to which size collections are packed."""
+
+    @property
+    def libraries(self) -> Libraries:
+        """The function libraries."""
 
 
 Decoder = Callable[["RdbReader"], Any]
@@ -78,6 +83,7 @@ class RdbReader:
         self.is_verified = False
         self.aux: dict[bytes, bytes] = {}
         self.functions: list[bytes] = []
+        self.libraries = target.libraries
         self._read_at = read_at
         self._databases = target.databases
         self._decoders = decoders

@@ -29,6 +29,7 @@ from respkv.persistence.aof import LogPosition
 from respkv.persistence.batch import FIRST_BATCH
 from respkv.persistence.damage import DamagedFile, TooFewDatabases
 from respkv.persistence.files import TEMPORARY, FileSystem
+from respkv.persistence.functions import library_name
 from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
 from respkv.persistence.rdb_reader import Decoder, RdbReader, Target, is_rdb
@@ -78,7 +79,6 @@ class Recovered:
     unverified_bytes: int = 0
     cut: list[tuple[str, Ending]] = field(default_factory=list)
     aux: dict[bytes, bytes] = field(default_factory=dict)
-    functions: list[bytes] = field(default_factory=list)
 
 
 def recover(
@@ -246,7 +246,11 @@ def load_rdb(reader: RdbReader, recovered: Recovered) -> Generator[int, None, No
             resume_at_s = time.monotonic() + _YIELD_AFTER_S
     recovered.key_count += reader.key_count
     recovered.aux = reader.aux
-    recovered.functions += reader.functions
+    for text in reader.functions:
+        try:
+            reader.libraries.texts[library_name(text)] = text
+        except ReplyError as error:
+            raise reader.damage(f"a function library: {error.message.decode(errors='replace')}") from None
     if not reader.is_verified:
         recovered.unverified_bytes += reader.position
 

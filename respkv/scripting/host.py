@@ -9,6 +9,8 @@ class Host:
     def __init__(self) -> None:
         # The protocol in which the script that runs sees replies: what `redis.setresp` said.
         self.script_protocol = 2
+        # What a library is told that gives a function a name that is none.
+        self.bad_function_name = b""
 
     def call(self, arguments: tuple[Any, ...]) -> Any:
         """Run a command: its reply as the handler gave it. Raises ReplyError."""
@@ -17,6 +19,10 @@ class Host:
     def may_run(self, arguments: tuple[Any, ...]) -> bool:
         """Whether the user may run this command. Raises ReplyError if there is no such command."""
         raise NotImplementedError
+
+    def is_function_name(self, name: bytes) -> bool:
+        """Whether a function may be called so."""
+        return True
 
     def log(self, level: int, message: bytes) -> None:
         """Write a line to the server's log; `level` from 0 (debug) to 3 (warning)."""

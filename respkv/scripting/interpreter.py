@@ -12,7 +12,7 @@ Rule 3: nothing that is not bytes, a number, a boolean, None or a table of such 
 import logging
 import struct
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from respkv.doubles import format_float
 from respkv.errors import InternalError, NoCommandGiven, ReplyError
@@ -21,6 +21,7 @@ from respkv.scripting.arguments import BadArgument, text_of
 from respkv.scripting.chance import Chance
 from respkv.scripting.host import Host
 from respkv.scripting.replies import size_of, to_lua
+from respkv.scripting.shebang import FLAGS
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ BOOLEAN: Final = b"boolean"
 FAILED: Final = b"failed"
 """What stands before the value of a script that is no string or number."""
 
-MEMORY_MAX_BYTES: Final = 256 * 1024 * 1024
 _HEADROOM_BYTES: Final = 1024 * 1024
 _STACK_MAX: Final = 6000
 """So many arguments are put onto Lua's stack, which takes 8000 values; more go into tables."""
@@ -59,6 +59,15 @@ class ScriptError(Exception):
         self.message = message
         self.source = source
         self.line = line
+
+
+class LoadedFunction(NamedTuple):
+    """A function that a library registered; `flags` are words with commas between them."""
+
+    name: bytes
+    callback: Any
+    description: bytes | None
+    flags: bytes
 
 
 class Interpreter:
@@ -92,6 +101,8 @@ class Interpreter:
         self._run = started[b"run"]
         self._run_with = started[b"run_with"]
         self._compile = started[b"compile"]
+        self._load_library = started[b"load_library"]
+        self._call_function = started[b"call_function"]
         self._doom = started[b"doom"]
         self._disarm = started[b"disarm"]
         self._where = started[b"where"]
@@ -112,17 +123,50 @@ class Interpreter:
             raise ScriptError(result[1], b"", 0)
         return result
 
-    def run(self, function: Any, protocol: int, keys: list[bytes], arguments: list[bytes]) -> Any:
-        """Run a function that `compile` gave: its value as a reply. Raises ScriptError.
+    def load_library(self, code: bytes) -> list[LoadedFunction]:
+        """Run a library: the functions that it registers. Raises ReplyError if that is impossible."""
+        try:
+            self._make_room(3 * len(code))
+            found = self._load_library(code)
+        except (ScriptError, self._error) as error:
+            message = error.message if isinstance(error, ScriptError) else _text_of(error)
+            raise _not_registered(message) from None
+        except _Failure:
+            raise _not_registered(_message_of(self._pending)) from None
+        if not found[0]:
+            if found[1] == b"compile":
+                raise ReplyError(b"ERR Error compiling function: " + found[2])
+            raise _not_registered(found[2])
+        functions = [
+            LoadedFunction(one[b"name"], one[b"callback"], one[b"description"], one[b"flags"])
+            for one in found[1].values()
+        ]
+        if not functions:
+            raise ReplyError(b"ERR No functions registered")
+        return functions
 
-        A table comes encoded in the client's `protocol`, as `bytearray`.
+    def run(
+        self,
+        function: Any,
+        protocol: int,
+        keys: list[bytes],
+        arguments: list[bytes],
+        *,
+        is_function: bool = False,
+    ) -> Any:
+        """Run what `compile`, or for a function `load_library`, gave: its value. Raises ScriptError.
+
+        A table comes as a couple of `TABLE` and its form on the wire in the client's `protocol`.
         """
         self._doomed = False
         self.runs += 1
         count = len(keys) + len(arguments)
         self._make_room(sum(map(len, keys)) + sum(map(len, arguments)) + 64 * count)
         try:
-            if count < _STACK_MAX:
+            if is_function:
+                keys_table, arguments_table = self._table_from(keys), self._table_from(arguments)
+                result = self._call_function(function, protocol, keys_table, arguments_table)
+            elif count < _STACK_MAX:
                 result = self._run(function, protocol, len(keys), *keys, *arguments)
             else:
                 result = self._run_with(function, protocol, self._table_from(keys), self._table_from(arguments))
@@ -212,6 +256,9 @@ class Interpreter:
                 b"script_protocol": self._script_protocol,
                 b"format_double": format_float,
                 b"error_text": error_text,
+                b"are_flags": _are_flags,
+                b"is_name": self.host.is_function_name,
+                b"bad_name": self.host.bad_function_name,
                 b"TABLE": TABLE,
                 b"BOOLEAN": BOOLEAN,
                 b"FAILED": FAILED,
@@ -385,6 +432,14 @@ class Interpreter:
             raise
 
 
+def _not_registered(message: bytes) -> ReplyError:
+    return ReplyError(b"ERR Error registering functions: " + message)
+
+
+def _are_flags(words: bytes) -> bool:
+    return all(word in FLAGS for word in words.split(b","))
+
+
 def _pack_double(number: float) -> bytes:
     """MessagePack's form: a float if that says the same."""
     try:
@@ -428,4 +483,4 @@ def _message_of(pending: Any) -> bytes:
     return bytes(pending[b"err"]) if type(pending) is dict else bytes(pending)
 
 
-__all__ = ["BOOLEAN", "MEMORY_MAX_BYTES", "TABLE", "Interpreter", "ScriptError"]
+__all__ = ["BOOLEAN", "TABLE", "Interpreter", "ScriptError"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from respkv.commands.flags import (
     DENYOOM,
     GATE_AUTH,
+    GATE_BUSY,
     GATE_DISK,
     GATE_LOADING,
     GATE_LOCKS,
@@ -236,6 +237,8 @@ def check(session: "Session", spec: Spec, argv: list[bytes]) -> None:
         raise ReplyError(b"ERR Replica can't interact with the keyspace")
     if session.gate & GATE_LOADING and (reasons & GATE_LOADING or not _all_queued(session, spec, LOADING)):
         raise Loading
+    if reasons & GATE_BUSY:
+        raise server.scripting.busy_error()
 
 
 _IN_SUBSCRIBER_MODE: Final = frozenset(

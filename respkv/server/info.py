@@ -122,19 +122,7 @@ def memory_fields(server: Server) -> Fields:
         "used_memory_dataset_perc": f"{_percent(data, used):.2f}%",
         "total_system_memory": system,
         "total_system_memory_human": human(system),
-        "used_memory_lua": 0,
-        "used_memory_vm_eval": 0,
-        "used_memory_lua_human": human(0),
-        "used_memory_scripts_eval": 0,
-        "number_of_cached_scripts": 0,
-        "number_of_functions": 0,
-        "number_of_libraries": 0,
-        "used_memory_vm_functions": 0,
-        "used_memory_vm_total": 0,
-        "used_memory_vm_total_human": human(0),
-        "used_memory_functions": 0,
-        "used_memory_scripts": 0,
-        "used_memory_scripts_human": human(0),
+        **_script_fields(server),
         "maxmemory": limit,
         "maxmemory_human": human(limit),
         "maxmemory_policy": server.config.maxmemory_policy,
@@ -406,6 +394,30 @@ def info(server: Server, names: Iterable[str]) -> str:
             lines = [f"# {title}", *(f"{field}:{value}" for field, value in section(server).items())]
             parts.append("".join(f"{line}\r\n" for line in lines))
     return "\r\n".join(parts)
+
+
+def _script_fields(server: Server) -> Fields:
+    scripting = server.scripting
+    libraries = server.engine.libraries
+    # There is one interpreter for scripts and functions.
+    interpreter = scripting.memory_bytes()
+    scripts = scripting.cache.memory_bytes()
+    functions = libraries.payload_bytes()
+    return {
+        "used_memory_lua": interpreter,
+        "used_memory_vm_eval": interpreter,
+        "used_memory_lua_human": human(interpreter),
+        "used_memory_scripts_eval": scripts,
+        "number_of_cached_scripts": len(scripting.cache),
+        "number_of_functions": scripting.functions.count(),
+        "number_of_libraries": len(libraries.texts),
+        "used_memory_vm_functions": 0,
+        "used_memory_vm_total": interpreter,
+        "used_memory_vm_total_human": human(interpreter),
+        "used_memory_functions": functions,
+        "used_memory_scripts": scripts + functions,
+        "used_memory_scripts_human": human(scripts + functions),
+    }
 
 
 def _percent(part: int, whole: int) -> float:

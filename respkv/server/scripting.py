@@ -8,31 +8,38 @@ Compiled: `call` is the way of each `redis.call`.
 """
 
 import logging
+from collections.abc import Callable
 from math import copysign
 from typing import TYPE_CHECKING, Any, Final
 
 from respkv.commands.flags import (
     BLOCKING,
     DENYOOM,
+    GATE_BUSY,
     GATE_DISK,
     GATE_LOCKS,
     GATE_MEMORY,
     GATE_MONITORED,
     GATE_TRACKING,
     GATE_TRANSACTION,
+    GATE_USER,
     MAY_REPLICATE,
     NOSCRIPT,
     WRITE,
 )
 from respkv.commands.spec import COMMANDS, Spec
 from respkv.doubles import format_float
-from respkv.errors import NoCommandGiven, OutOfMemory, ReplyError
+from respkv.engine.clock import steady_ns
+from respkv.errors import Busy, NoCommandGiven, OutOfMemory, ReplyError
+from respkv.persistence.functions import BadLibraryName, is_name
 from respkv.reply import Block, Encoded
 from respkv.scripting.host import Host
-from respkv.scripting.interpreter import BOOLEAN, MEMORY_MAX_BYTES, Interpreter, ScriptError
+from respkv.scripting.interpreter import BOOLEAN, Interpreter, LoadedFunction, ScriptError
 from respkv.scripting.scripts import Script, ScriptCache
 from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES
 from respkv.server import log
+from respkv.server.access import LUA
+from respkv.server.functions import Function, Functions
 
 if TYPE_CHECKING:
     from respkv.server.server import Server
@@ -44,6 +51,11 @@ REDIS_VERSION: Final = b"7.4.0"
 REDIS_VERSION_NUM: Final = 0x00070400
 
 INT64_MIN: Final = -(2**63)
+NEVER_NS: Final = 1 << 62
+LOAD_NS: Final = 500_000_000
+"""How long a library may take to register its functions."""
+SERVE_EVERY_NS: Final = 1_000_000
+"""How often others are served while a script runs for long."""
 
 
 class Scripting(Host):
@@ -51,14 +63,28 @@ class Scripting(Host):
 
     def __init__(self, server: "Server") -> None:
         super().__init__()
+        self.bad_function_name = BadLibraryName().message.removeprefix(b"ERR ")
         self.server = server
         self.engine = server.engine
         self.cache = ScriptCache()
         self.interpreter: Interpreter | None = None
+        self.functions = Functions(server.engine.libraries, self.load_library)
         # Commands that a script may run and that need no session, by the spellings that were used.
         self._plain: dict[bytes, Spec] = {}
         # Of the script that runs: its session, its flags' effect, and whether it wrote.
         self.session: Session | None = None
+        self.is_function = False
+        self.name = b""
+        self.command: list[bytes] = []
+        # When it began (ns), when others are served next, why it is to be ended, and whether they are told.
+        self.started_ns = 0
+        self._serve_at_ns = NEVER_NS
+        self._why_ended = b""
+        self.is_busy = False
+        # When a library that is being loaded must be through.
+        self._loads_until_ns = NEVER_NS
+        # Set by SHUTDOWN: what becomes of the server when the script has ended.
+        self._shutdown: Callable[[], bool] | None = None
         self.is_read_only = False
         self.is_oom = False
         self.wrote = False
@@ -66,14 +92,25 @@ class Scripting(Host):
         self.minds_locks = False
         # Flags of commands that have to be looked at before they run.
         self._minds = 0
+        self._asks_access = False
+        server.config.subscribe(("busy-reply-threshold",), self._follow_limit)
+        self._limit_ns = 0
+        self._follow_limit()
+
+    def _follow_limit(self) -> None:
+        self._limit_ns = self.server.config.busy_reply_threshold * 1_000_000 or NEVER_NS
 
     # Running
 
     def lua(self) -> Interpreter:
         """The interpreter, which is made when it is needed first."""
         if self.interpreter is None:
-            self.interpreter = Interpreter(self, REDIS_VERSION, REDIS_VERSION_NUM, MEMORY_MAX_BYTES)
+            self.interpreter = Interpreter(self, REDIS_VERSION, REDIS_VERSION_NUM, self.server.config.script_max_memory)
         return self.interpreter
+
+    def memory_bytes(self) -> int:
+        """What the interpreter takes."""
+        return 0 if self.interpreter is None else self.interpreter.memory_bytes()
 
     def compile(self, script: Script) -> None:
         """Make the function of `script`. Raises ReplyError if it is no Lua."""
@@ -86,15 +123,46 @@ class Scripting(Host):
         """Forget all scripts, and what they left in the interpreter."""
         self.cache.clear()
         self.interpreter = None
+        self.functions.forget()
 
     def run_script(
-        self, session: "Session", script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool
+        self,
+        session: "Session",
+        script: Script,
+        keys: list[bytes],
+        arguments: list[bytes],
+        command: list[bytes],
+        *,
+        read_only: bool,
     ) -> Any:
         """Run `script` for `session`: its reply. Raises ReplyError."""
         self._begin(session, script.flags, read_only=read_only)
         if script.function is None:
             self.compile(script)
-        return self._run(session, script.function, keys, arguments, script.sha, b"")
+        return self._run(session, script.function, keys, arguments, script.sha, b"", command)
+
+    def load_library(self, text: bytes) -> list[LoadedFunction]:
+        """The functions that the library `text` registers. Raises ReplyError."""
+        self._loads_until_ns = steady_ns() + LOAD_NS
+        try:
+            # The first line stays as an empty one, so that lines have their numbers.
+            return self.lua().load_library(text[text.index(b"\n") :])
+        finally:
+            self._loads_until_ns = NEVER_NS
+
+    def run_function(
+        self,
+        session: "Session",
+        function: Function,
+        keys: list[bytes],
+        arguments: list[bytes],
+        command: list[bytes],
+        *,
+        read_only: bool,
+    ) -> Any:
+        """Run `function` for `session`: its reply. Raises ReplyError."""
+        self._begin(session, function.flags, read_only=read_only)
+        return self._run(session, function.callback, keys, arguments, function.name, function.library, command)
 
     def _begin(self, session: "Session", flags: int, *, read_only: bool) -> None:
         """Take over what `flags` say of the script that is about to run. Raises ReplyError if it must not run now."""
@@ -116,6 +184,7 @@ class Scripting(Host):
         self.wrote = False
         self.minds_locks = gate & (GATE_LOCKS | GATE_TRANSACTION) != 0
         self._minds = NOSCRIPT | BLOCKING
+        self._asks_access = bool(gate & GATE_USER)
         if self.is_read_only or gate & GATE_DISK:
             self._minds |= WRITE | MAY_REPLICATE
         if self.is_oom:
@@ -129,9 +198,16 @@ class Scripting(Host):
         arguments: list[bytes],
         name: bytes,
         library: bytes,
+        command: list[bytes],
     ) -> Any:
         engine = session.engine
         interpreter = self.lua()
+        self.is_function = len(library) > 0
+        self.name = name
+        self.command = command
+        self.started_ns = steady_ns()
+        self._serve_at_ns = self.started_ns + self._limit_ns
+        self._why_ended = b""
         in_transaction = session.executing
         first_effect = len(engine.effects)
         db = session.db
@@ -141,7 +217,7 @@ class Scripting(Host):
         self.session = session
         self.script_protocol = 2
         try:
-            result = interpreter.run(function, session.protocol, keys, arguments)
+            result = interpreter.run(function, session.protocol, keys, arguments, is_function=self.is_function)
         except ScriptError as error:
             raise _error_reply(error, name) from None
         finally:
@@ -149,6 +225,11 @@ class Scripting(Host):
             session.executing = in_transaction
             session.db = db
             engine.serves_later = served_later
+            if self.is_busy:
+                self.is_busy = False
+                self.server.set_gate(GATE_BUSY, False)
+            if self._shutdown is not None:
+                self._shut_down(first_effect)
             if not in_transaction and len(engine.effects) - first_effect > 1:
                 engine.frame(first_effect)
             if engine.filled and not served_later:
@@ -175,6 +256,7 @@ class Scripting(Host):
         logger.warning("scripts have left too much in the Lua interpreter; it is replaced")
         self.interpreter = None
         self.cache.forget_functions()
+        self.functions.forget()
 
     # What scripts call
 
@@ -184,7 +266,7 @@ class Scripting(Host):
         if not argv:
             raise NoCommandGiven
         spec = self._plain.get(argv[0])
-        if spec is None or spec.flags & self._minds or not spec.least <= len(argv) <= spec.most:
+        if spec is None or spec.flags & self._minds or self._asks_access or not spec.least <= len(argv) <= spec.most:
             spec = self._checked(argv)
         session = self.session
         assert session is not None
@@ -228,9 +310,77 @@ class Scripting(Host):
             raise ReplyError(self.server.disk_error())
         if spec.flags & DENYOOM and self.is_oom and not self.wrote:
             raise OutOfMemory
+        if session.gate & GATE_USER:
+            self.server.access.check(session, spec, argv, LUA)
         if not spec.wants_session and b"|" not in spec.name and len(self._plain) < _SPELLINGS_MAX:
             self._plain[argv[0]] = spec
         return spec
+
+    def is_function_name(self, name: bytes) -> bool:
+        """As Host."""
+        return is_name(name)
+
+    # Scripts that run for long
+
+    def interrupt(self) -> bytes:
+        """As Host: serves others for a moment once the script has run for `busy-reply-threshold`."""
+        if self._why_ended:
+            return self._why_ended
+        now_ns = steady_ns()
+        if now_ns > self._loads_until_ns:
+            return b"ERR FUNCTION LOAD timeout"
+        session = self.session
+        if now_ns < self._serve_at_ns or session is None:
+            return b""
+        if not self.is_busy:
+            self.is_busy = True
+            log.warning(logger, "a script runs for long", script=self.name.decode(), ms=self.running_ms())
+            self.server.set_gate(GATE_BUSY, True)
+        engine = self.engine
+        # Those who are served now see the time and wait for the batch that they would without the script.
+        waits_for = engine.waits_for
+        try:
+            self.server.serve_others(session)
+        finally:
+            engine.waits_for = waits_for
+        self._serve_at_ns = steady_ns() + SERVE_EVERY_NS
+        return self._why_ended
+
+    def running_ms(self) -> int:
+        """For how long the script runs."""
+        return (steady_ns() - self.started_ns) // 1_000_000
+
+    def busy_error(self) -> ReplyError:
+        """What others are told while a script runs for long."""
+        return Busy(b"FUNCTION KILL" if self.is_function else b"SCRIPT KILL")
+
+    def kill(self, *, function: bool) -> None:
+        """End the script, or `function`, that runs. Raises ReplyError."""
+        if self.session is None:
+            raise ReplyError(b"NOTBUSY No scripts in execution right now.")
+        if self.wrote:
+            raise ReplyError(
+                b"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait"
+                b" the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+            )
+        if function != self.is_function:
+            raise self.busy_error()
+        self._why_ended = b"ERR Script killed by user with %b KILL." % (b"FUNCTION" if function else b"SCRIPT")
+
+    def end_for_shutdown(self, shut_down: Callable[[], bool]) -> None:
+        """End the script that runs, whatever it did, forget what it did, and call `shut_down` then."""
+        self._shutdown = shut_down
+        self._why_ended = b"ERR The server is shutting down."
+
+    def _shut_down(self, first_effect: int) -> None:
+        """The server ends: of the script, which is not at its end, the log is to have nothing."""
+        engine = self.engine
+        del engine.effects[first_effect:]
+        engine.effects_db = -1
+        shut_down = self._shutdown
+        self._shutdown = None
+        if shut_down is not None:
+            shut_down()
 
     def may_run(self, arguments: tuple[Any, ...]) -> bool:
         """As Host."""

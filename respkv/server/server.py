@@ -96,6 +96,8 @@ class Server:
         # When `tick` will be called next (unix ms), and how to have that happen sooner.
         self.next_tick_ms = 0
         self.hurry: Callable[[], None] = _hurry_nobody
+        # Serves other clients than that one, once, within a command of it; whoever owns the connections sets it.
+        self.serve_others: Callable[[Session], None] = _serve_nobody
         # Clients yet to be looked at, what those take that have been, and what all took the last time.
         self._unsampled: list[Session] = []
         self._sampled_bytes = 0
@@ -373,6 +375,10 @@ class Server:
 
 def _hurry_nobody() -> None:
     """Nobody calls `tick` by itself."""
+
+
+def _serve_nobody(running: Session) -> None:
+    """Nobody owns connections."""
 
 
 def redacted(spec: Spec, argv: list[bytes]) -> list[bytes]:

@@ -251,7 +251,7 @@ class Storage(Persistence):
 
     def _new_snapshot_writer(self, image: Snapshot | None, path: str, with_functions: bool = True) -> SnapshotWriter:
         version = version_for(self.engine.databases)
-        functions = self._recovered.functions if with_functions else ()
+        functions = list(self.engine.libraries.texts.values()) if with_functions else ()
         sizes = {} if image is None else image.sizes
         return SnapshotWriter(self.files, path, sizes, functions, version=version)
 
@@ -475,4 +475,4 @@ class Storage(Persistence):
         self._compactor = Compactor(log, self.engine, self.config.snapshot_keep)
 
     def _write_base(self, path: str) -> None:
-        write_base(self.files, path, self.engine.databases, {}, self._recovered.functions)
+        write_base(self.files, path, self.engine.databases, {}, list(self.engine.libraries.texts.values()))

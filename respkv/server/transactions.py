@@ -38,6 +38,7 @@ _REFUSED: Final = {
     b"watch": b"ERR WATCH is not needed in an interactive transaction: what it reads is locked",
     b"debug": b"ERR DEBUG is not allowed in an interactive transaction",
     b"shutdown": b"ERR SHUTDOWN is not allowed in an interactive transaction",
+    b"function": b"ERR FUNCTION is not allowed in an interactive transaction",
 }
 """Commands by their container's name that a transaction cannot have."""
 

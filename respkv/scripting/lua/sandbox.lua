@@ -132,6 +132,10 @@ end
 
 local function handler(err)
     local info = position(3)
+    if is_ended then
+        -- Nothing of the script is left that could catch it.
+        sethook()
+    end
     if is_failure(err) then
         err = take()
     end
@@ -580,6 +584,117 @@ local function run_with(f, protocol, keys, argv)
     return answer(protocol, real_xpcall(f, handler))
 end
 
+-- Functions: their libraries see another world while they are loaded, and the scripts' one, without KEYS and ARGV, after.
+
+local registered
+
+local function complain(message)
+    error({ err = "ERR " .. message }, 0)
+end
+
+local function is_text(value)
+    return type(value) == "string" or type(value) == "number"
+end
+
+local function named_arguments(given)
+    local name, callback, description, flags
+    for key, value in next, given do
+        if not is_text(key) then
+            complain("named argument key given to redis.register_function is not a string")
+        elseif key == "function_name" then
+            name = is_text(value) and value .. "" or complain("function_name argument given to redis.register_function must be a string")
+        elseif key == "description" then
+            description = is_text(value) and value .. "" or complain("description argument given to redis.register_function must be a string")
+        elseif key == "callback" then
+            callback = type(value) == "function" and value or complain("callback argument given to redis.register_function must be a function")
+        elseif key == "flags" then
+            flags = type(value) == "table" and value or complain("flags argument to redis.register_function must be a table representing function flags")
+        else
+            complain("unknown argument given to redis.register_function")
+        end
+    end
+    if not name then
+        complain("redis.register_function must get a function name argument")
+    elseif not callback then
+        complain("redis.register_function must get a callback argument")
+    end
+    return name, callback, description, flags
+end
+
+local function register_function(...)
+    local count = select("#", ...)
+    if count < 1 or count > 2 then
+        complain("wrong number of arguments to redis.register_function")
+    end
+    local name, callback, description, flags = ...
+    if count == 1 then
+        if type(name) ~= "table" then
+            complain("calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).")
+        end
+        name, callback, description, flags = named_arguments(name)
+    else
+        description = nil
+        if not is_text(name) then
+            complain("first argument to redis.register_function must be a string")
+        elseif type(callback) ~= "function" then
+            complain("second argument to redis.register_function must be a function")
+        end
+        name = name .. ""
+    end
+    local words = {}
+    for at = 1, flags and #flags or 0 do
+        words[at] = type(flags[at]) == "string" and flags[at] or "?"
+    end
+    if #words > 0 and not wire.are_flags(concat(words, ",")) then
+        complain("unknown flag given")
+    elseif not wire.is_name(name) then
+        complain(wire.bad_name)
+    end
+    for _, other in ipairs(registered) do
+        if other.name == name then
+            complain("Function already exists in the library")
+        end
+    end
+    registered[#registered + 1] = { name = name, callback = callback, description = description, flags = concat(words, ",") }
+end
+
+local function nonexistent(_, name)
+    error("Script attempted to access nonexistent global variable '" .. real_tostring(name) .. "'", 2)
+end
+
+local loading_redis = real_setmetatable({ register_function = register_function, log = redis.log }, { __index = nonexistent })
+for name, value in pairs(redis) do
+    if type(value) ~= "function" and (find(name, "^LOG_") or find(name, "^REDIS_")) then
+        real_rawset(loading_redis, name, value)
+    end
+end
+local loading_globals = real_setmetatable({ redis = readonly(loading_redis) }, { __index = nonexistent })
+local library_metatable = { __index = globals, __newindex = refuse, __metatable = false }
+local library_environment = real_setmetatable({}, library_metatable)
+real_of[library_environment] = globals
+
+-- Load a library: whether it worked, and what is wrong or its functions.
+local function load_library(text)
+    local f, err = real_loadstring(text_only(text), "@user_function")
+    if not f then
+        return false, "compile", err
+    end
+    setfenv(f, library_environment)
+    globals.KEYS, globals.ARGV = nil, nil
+    registered = {}
+    library_metatable.__index = loading_globals
+    arm()
+    local ok, value = real_xpcall(f, handler)
+    sethook()
+    library_metatable.__index = globals
+    local functions = registered
+    registered = nil
+    if not ok then
+        return false, "run", type(value) == "table" and real_rawget(value, "err") or "ERR " .. real_tostring(value)
+    end
+    return true, functions
+end
+
 local function call_function(f, protocol, keys, argv)
     globals.KEYS, globals.ARGV = nil, nil
     arm()
@@ -609,6 +724,7 @@ return {
     run = run,
     run_with = run_with,
     call_function = call_function,
+    load_library = load_library,
     compile = compile,
     where = where,
     probe = function(f)

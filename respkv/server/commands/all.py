@@ -1,6 +1,7 @@
 """Importing this module declares all commands on sessions and the server."""
 
-import respkv.persistence.dump  # noqa: F401  (DUMP and RESTORE, which need the RDB format)
+import respkv.persistence.dump  # (DUMP and RESTORE, which need the RDB format)
+import respkv.persistence.functions  # noqa: F401
 from respkv.server.commands import (
     acl,
     administration,
@@ -10,6 +11,7 @@ from respkv.server.commands import (
     connection,
     debugging,
     debugging_internals,
+    functions,
     interactive,
     introspection,
     latency,
@@ -32,6 +34,7 @@ __all__ = [
     "connection",
     "debugging",
     "debugging_internals",
+    "functions",
     "interactive",
     "introspection",
     "latency",

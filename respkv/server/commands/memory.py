@@ -62,8 +62,8 @@ def memory_stats(session: Session, argv: list[bytes]) -> Reply:
         b"clients.normal": server.client_bytes(),
         b"cluster.links": 0,
         b"aof.buffer": server.persistence.log_buffer_bytes,
-        b"lua.caches": 0,
-        b"functions.caches": 0,
+        b"lua.caches": server.scripting.cache.memory_bytes(),
+        b"functions.caches": server.engine.libraries.payload_bytes(),
     }
     for db in server.engine.databases:
         usage = memory.usage_of(db)

@@ -1,5 +1,7 @@
 """Commands about what is on disk, and the end of the server."""
 
+from functools import partial
+
 from respkv.commands.args import Args, parse_count, parse_int, parse_within
 from respkv.commands.flags import (
     ADMIN,
@@ -117,6 +119,13 @@ def shutdown(session: Session, argv: list[bytes]) -> Reply:
             raise ReplyError(b"ERR No shutdown in progress.")
         return OK
     wants_save = True if b"SAVE" in words else False if b"NOSAVE" in words else None
+    scripting = session.server.scripting
+    if scripting.is_busy:
+        if wants_save is not False:
+            raise scripting.busy_error()
+        scripting.end_for_shutdown(partial(persistence.shut_down, save=False, now=True, force=True))
+        session.closing = True
+        return NO_REPLY
     if not persistence.shut_down(save=wants_save, now=b"NOW" in words, force=b"FORCE" in words):
         raise ReplyError(b"ERR Errors trying to SHUTDOWN. Check logs.")
     # Nothing that the client sent behind it is run.

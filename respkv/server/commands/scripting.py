@@ -14,7 +14,7 @@ from respkv.commands.flags import (
 )
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
-from respkv.errors import ReplyError, TooManyKeys
+from respkv.errors import NegativeKeys, ReplyError, TooManyKeys
 from respkv.reply import OK, Reply
 from respkv.scripting.scripts import NoScript, Script, digest_of
 from respkv.server.session import Session
@@ -92,7 +92,7 @@ def _eval(session: Session, argv: list[bytes], *, read_only: bool) -> Reply:
         cache.add(script)
     else:
         cache.use(script)
-    return scripting.run_script(session, script, argv[3 : 3 + count], argv[3 + count :], read_only=read_only)
+    return scripting.run_script(session, script, argv[3 : 3 + count], argv[3 + count :], argv, read_only=read_only)
 
 
 def _evalsha(session: Session, argv: list[bytes], *, read_only: bool) -> Reply:
@@ -102,7 +102,7 @@ def _evalsha(session: Session, argv: list[bytes], *, read_only: bool) -> Reply:
         raise NoScript
     count = _count_of(argv)
     scripting.cache.use(script)
-    return scripting.run_script(session, script, argv[3 : 3 + count], argv[3 + count :], read_only=read_only)
+    return scripting.run_script(session, script, argv[3 : 3 + count], argv[3 + count :], argv, read_only=read_only)
 
 
 def _count_of(argv: list[bytes]) -> int:
@@ -111,7 +111,7 @@ def _count_of(argv: list[bytes]) -> int:
     if count > len(argv) - 3:
         raise TooManyKeys
     if count < 0:
-        raise ReplyError(b"ERR Number of keys can't be negative")
+        raise NegativeKeys
     return count
 
 
@@ -185,7 +185,8 @@ def script_flush(session: Session, argv: list[bytes]) -> Reply:
 )
 def script_kill(session: Session, argv: list[bytes]) -> Reply:
     """End the script that runs, if it has not written anything yet."""
-    raise ReplyError(b"NOTBUSY No scripts in execution right now.")
+    session.server.scripting.kill(function=False)
+    return OK
 
 
 @command("SCRIPT DEBUG <YES | SYNC | NO>", NOSCRIPT, since="3.2.0", cost="O(1)")

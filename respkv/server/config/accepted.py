@@ -265,14 +265,6 @@ ACCEPTED: tuple[Group, ...] = (
     _group(
         "Scripts, users and tracking",
         "belongs to what respkv does not have yet",
-        _row(
-            "busy-reply-threshold",
-            LONG_COUNT,
-            5000,
-            "2.6",
-            "Milliseconds until a script is slow.",
-            "lua-time-limit",
-        ),
         _fixed("enable-module-command", OneOf("no", "yes", "local"), "no", "7.0", "Who may use MODULE."),
         _row("hide-user-data-from-log", YesNo(), False, "7.4", "Keep keys and values out of logs."),
         _fixed("socket-mark-id", Integer(0, 2**32 - 1), 0, "7.0", "Mark sockets for packet filters."),

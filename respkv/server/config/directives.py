@@ -388,6 +388,25 @@ class Messages(Values):
     )
 
 
+class Scripts(Values):
+    """Scripts."""
+
+    busy_reply_threshold = Directive(
+        Integer(0, LONG_MAX),
+        5000,
+        "Milliseconds after which others are told that a script runs, and may end it.",
+        since="2.6",
+        aliases=("lua-time-limit",),
+    )
+    script_max_memory = Directive(
+        Memory(4 * MB, LONG_MAX),
+        256 * MB,
+        "The most that all scripts and functions may take.",
+        since="respkv 0.1",
+        mutable=False,
+    )
+
+
 class Process(Values):
     """The process."""
 
@@ -401,6 +420,17 @@ class Process(Values):
 
 
 class Directives(
-    Network, Tls, Durability, Snapshots, MemoryLimits, Clients, Transactions, Security, Messages, Watching, Process
+    Network,
+    Tls,
+    Durability,
+    Snapshots,
+    MemoryLimits,
+    Clients,
+    Transactions,
+    Security,
+    Messages,
+    Watching,
+    Scripts,
+    Process,
 ):
     """All of them, as typed attributes. Each base is a group of docs/config.md, titled by its docstring."""
