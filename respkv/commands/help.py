@@ -8,7 +8,8 @@ def help_of(container: bytes) -> list[Status]:
     """The subcommands of `container` with their arguments, each above its summary."""
     title = b"%b <subcommand> [<arg> [value] [opt] ...]. Subcommands are:" % container.upper()
     lines = [title]
-    for spec in COMMANDS[container].subcommands.values():
+    specs = sorted(COMMANDS[container].subcommands.values(), key=lambda spec: spec.name.endswith(b"|help"))
+    for spec in specs:
         usage = spec.syntax.usage.partition(" ")[2]
         lines += [usage.encode(), b"    " + spec.summary.encode()]
     return [Status(line) for line in lines]

@@ -1,6 +1,6 @@
 """CLIENT: what a client can learn and settle about itself and others."""
 
-from respkv.commands.args import Args, parse_int
+from respkv.commands.args import Args, is_int, parse_int
 from respkv.commands.flags import ADMIN, GATE_SILENT, GATE_UNTOUCHING, LOADING, NOSCRIPT, STALE
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
@@ -102,10 +102,10 @@ def client_list(session: Session, argv: list[bytes]) -> Reply:
 
 
 @command(
-    "CLIENT KILL <ip-port | <ID client-id:int | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username"
-    " | ADDR addr | LADDR laddr | SKIPME yes-or-no | MAXAGE maxage:int> [<ID client-id:int"
-    " | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR laddr"
-    " | SKIPME yes-or-no | MAXAGE maxage:int> ...]>",
+    "CLIENT KILL <ip-port | <ID client-id:int [client-id:int ...] | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>"
+    " | USER username | ADDR addr | LADDR laddr | SKIPME yes-or-no | MAXAGE maxage:int>"
+    " [<ID client-id:int [client-id:int ...] | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>"
+    " | USER username | ADDR addr | LADDR laddr | SKIPME yes-or-no | MAXAGE maxage:int> ...]>",
     OTHERS,
     since="2.4.0",
     cost="O(n), n = connections",
@@ -208,7 +208,7 @@ class Filters:
     def __init__(self, *, addr: bytes = b"", skip_me: bool = True) -> None:
         self.addr = addr
         self.own_addr = b""
-        self.number: int | None = None
+        self.numbers: set[int] | None = None
         self.kind = b""
         self.user: bytes | None = None
         self.max_age_s = 0
@@ -219,7 +219,7 @@ class Filters:
         return not (
             (self.addr and one.address.encode("utf-8", "surrogateescape") != self.addr)
             or (self.own_addr and one.local_address.encode("utf-8", "surrogateescape") != self.own_addr)
-            or (self.number is not None and one.number != self.number)
+            or (self.numbers is not None and one.number not in self.numbers)
             or (self.kind and type_of(one) != self.kind)
             or (self.user is not None and one.user.name != self.user)
             or (self.max_age_s and (one.engine.now_ms - one.created_ms) // 1000 < self.max_age_s)
@@ -232,7 +232,10 @@ def _filters(session: Session, argv: list[bytes]) -> Filters:
     args = Args(argv, 2)
     while args.more():
         if args.token_with_value(b"ID"):
-            filters.number = _positive(args.next(), b"client-id should be greater than 0")
+            filters.numbers = {_positive(args.next(), b"client-id should be greater than 0")}
+            # More of them may follow, as in Valkey.
+            while args.more() and is_int(argv[args.at]):
+                filters.numbers.add(_positive(args.next(), b"client-id should be greater than 0"))
         elif args.token_with_value(b"MAXAGE"):
             filters.max_age_s = _max_age(args.next())
         elif args.token_with_value(b"TYPE"):

@@ -16,6 +16,34 @@ command = CommandGroup("server", __name__, session=True)
 _FLAGS = LOADING | STALE
 _ANY_ORDER = "nondeterministic_output_order"
 
+DEPRECATED: dict[bytes, tuple[bytes, bytes]] = {
+    b"brpoplpush": (b"6.2.0", b"BLMOVE with RIGHT and LEFT"),
+    b"cluster|slaves": (b"5.0.0", b"CLUSTER REPLICAS"),
+    b"cluster|slots": (b"7.0.0", b"CLUSTER SHARDS"),
+    b"georadius": (b"6.2.0", b"GEOSEARCH and GEOSEARCHSTORE with BYRADIUS"),
+    b"georadius_ro": (b"6.2.0", b"GEOSEARCH with BYRADIUS"),
+    b"georadiusbymember": (b"6.2.0", b"GEOSEARCH and GEOSEARCHSTORE with FROMMEMBER and BYRADIUS"),
+    b"georadiusbymember_ro": (b"6.2.0", b"GEOSEARCH with FROMMEMBER and BYRADIUS"),
+    b"getset": (b"6.2.0", b"SET with GET"),
+    b"hmset": (b"4.0.0", b"HSET"),
+    b"psetex": (b"2.6.12", b"SET with PX"),
+    b"quit": (b"7.2.0", b"the end of the connection"),
+    b"rpoplpush": (b"6.2.0", b"LMOVE with RIGHT and LEFT"),
+    b"setex": (b"2.6.12", b"SET with EX"),
+    b"setnx": (b"2.6.12", b"SET with NX"),
+    b"slaveof": (b"5.0.0", b"REPLICAOF"),
+    b"substr": (b"2.0.0", b"GETRANGE"),
+    b"zrangebylex": (b"6.2.0", b"ZRANGE with BYLEX"),
+    b"zrangebyscore": (b"6.2.0", b"ZRANGE with BYSCORE"),
+    b"zrevrange": (b"6.2.0", b"ZRANGE with REV"),
+    b"zrevrangebylex": (b"6.2.0", b"ZRANGE with REV and BYLEX"),
+    b"zrevrangebyscore": (b"6.2.0", b"ZRANGE with REV and BYSCORE"),
+}
+"""Commands that Redis advises against: since which version, and what to use instead."""
+
+INTERNAL = frozenset((b"debug", b"pfdebug", b"pfselftest", b"replconf"))
+"""Commands that are for servers and their tests."""
+
 _ARGUMENT_FLAGS = (b"optional", b"multiple", b"multiple_token")
 
 
@@ -161,6 +189,12 @@ def docs_of(spec: Spec) -> dict[bytes, Reply]:
         b"group": spec.group.encode(),
         b"complexity": spec.cost.encode(),
     }
+    deprecation = DEPRECATED.get(spec.name)
+    if deprecation is not None:
+        docs[b"doc_flags"] = Members([Status(b"deprecated")])
+        docs[b"deprecated_since"], docs[b"replaced_by"] = deprecation
+    elif spec.name in INTERNAL:
+        docs[b"doc_flags"] = Members([Status(b"syscmd")])
     if spec.syntax.arguments:
         docs[b"arguments"] = [_docs_value(argument.describe()) for argument in spec.syntax.arguments]
     if spec.subcommands:

@@ -276,3 +276,11 @@ def test_help_names_every_subcommand(client: Client) -> None:
     assert lines[0] == "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
     assert "SETNAME connection-name" in lines
     assert lines[-2:] == ["HELP", "    Print this help."]
+
+
+def test_kill_takes_several_numbers(world: World, client: Client) -> None:
+    one, two, three = world.connect(), world.connect(), world.connect()
+    numbers = [str(other.session.number) for other in (one, two)]
+    assert client.run("CLIENT", "KILL", "ID", *numbers, "SKIPME", "yes") == 2
+    assert [other.session.killed for other in (one, two, three)] == [True, True, False]
+    assert client.error("CLIENT", "KILL", "ID", numbers[0], "0") == "ERR client-id should be greater than 0"

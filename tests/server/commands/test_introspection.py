@@ -1,9 +1,11 @@
 """COMMAND beside a real redis-server: what it says of each command that we have, in both protocols."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 from beside_redis import both, plain
 from harness import Client, decode, encode
@@ -147,6 +149,31 @@ def test_docs_of_every_command_say_something(client3: Client) -> None:
         for one in (about, *about.get(b"subcommands", {}).values()):
             assert len(one[b"summary"]) > 10, name
             assert one[b"summary"].endswith(b"."), name
+
+
+def test_docs_say_what_is_deprecated_as_redis_8_does(client3: Client) -> None:
+    from compat.servers import KINDS, ServerUnavailable, start
+
+    ours = client3.run("COMMAND DOCS")
+    try:
+        with start(KINDS["redis8"]) as server:
+            redis = hiredis.Reader()
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                connection.sendall(b"COMMAND DOCS\r\n")
+                while (reply := redis.gets()) is False:
+                    redis.feed(connection.recv(1 << 20))
+    except ServerUnavailable as error:
+        pytest.skip(str(error))
+    for name, words in _by_pairs(reply).items():
+        if name in ours:
+            theirs = _by_pairs(words)
+            assert ours[name].get(b"deprecated_since") == theirs.get(b"deprecated_since"), name
+            flags = {flag.encode() for flag in ours[name].get(b"doc_flags", ())}
+            assert flags == set(theirs.get(b"doc_flags", ())), name
+
+
+def _by_pairs(words: list[Any]) -> dict[bytes, Any]:
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def test_docs_follow_the_reference(client3: Client) -> None:
