@@ -12,6 +12,7 @@ from pathlib import Path
 
 from compat.benchmark.collections import blocking, collections, collections_memory
 from compat.benchmark.load import drive, driving, fill
+from compat.benchmark.messages import messages
 from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
 from compat.benchmark.probe import Latencies, probing
 from compat.benchmark.results import Results
@@ -245,4 +246,5 @@ SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "collections": collections,
     "collections memory": collections_memory,
     "blocking": blocking,
+    "messages": messages,
 }

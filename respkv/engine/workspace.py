@@ -18,7 +18,7 @@ Rule 4: a key that ends while it is locked exclusively is deleted here as any ot
 from collections.abc import Callable
 from typing import Any
 
-from respkv.engine.engine import ACCESS, NOTIFIED, SNAPSHOT, UNSYNCED, Engine
+from respkv.engine.engine import ACCESS, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, Engine
 from respkv.engine.keyspace import Keyspace, payload_of
 from respkv.engine.shards import SHARD_COUNT, Shard, Value, copy_of
 from respkv.values.collection import NEVER_MS, Collection
@@ -182,6 +182,8 @@ class Workspace(Keyspace):
         base = self.base
         if self.is_cleared:
             base.clear()
+            if base.alert & TRACKED:
+                base.engine.tracker.flushed()
         values = self.shard.values
         expires = self.shard.expires
         for key in self.unsynced:

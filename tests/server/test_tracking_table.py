@@ -80,6 +80,21 @@ def test_a_field_that_expires_is_a_change_of_its_hash(client: Client, world: Wor
     assert told(reader) == [[b"h"]]
 
 
+def test_a_transaction_of_several_round_trips_is_told_of_at_its_commit(
+    client: Client, world: World, reader: Client
+) -> None:
+    reader.run("MGET k other")
+    client.run("BEGIN")
+    client.run("SET k v")
+    assert told(reader) == []
+    client.run("COMMIT")
+    assert told(reader) == [[b"k"]]
+    client.run("BEGIN")
+    client.run("FLUSHALL")
+    client.run("COMMIT")
+    assert None in told(reader)
+
+
 def test_a_lost_redirection_is_said_once_for_each_change(client: Client, world: World, reader: Client) -> None:
     other = world.connect()
     reader.run("CLIENT", "TRACKING", "ON", "REDIRECT", other.session.number)
