@@ -91,17 +91,17 @@ REASONS = (
     (
         "Replication",
         "A respkv server stands alone; what keeps its data is the log.",
-        ("failover", "psync", "replconf", "sync", "client|import-source"),
+        ("client|import-source",),
     ),
     (
         "Cluster",
         "There is no cluster mode: one server has all keys.",
-        ("asking", "cluster", "cluster|*", "clusterscan", "migrate", "readonly", "readwrite", "restore-asking"),
+        ("cluster|*", "clusterscan", "migrate", "restore-asking"),
     ),
     (
         "Modules",
         "Modules are libraries for the process of Redis itself. The commands of vector sets are such a module's.",
-        ("module|*", "v*"),
+        ("v*",),
     ),
     (
         "Newer than Redis 7.4",

@@ -37,7 +37,7 @@ def test_each_command_of_the_reference_servers_is_there_or_missing_for_a_reason(
 
 
 def test_a_missing_command_without_a_reason_is_noticed() -> None:
-    assert reason_of("eval_ro") == "Scripts and functions"
+    assert reason_of("migrate") == "Cluster"
     with pytest.raises(LookupError, match="nosuch"):
         reason_of("nosuch")
 
