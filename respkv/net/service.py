@@ -29,7 +29,7 @@ from respkv.persistence.aof import AppendLog
 from respkv.persistence.files import FileSystem
 from respkv.server import log as server_log
 from respkv.server.banner import banner
-from respkv.server.clients import type_of
+from respkv.server.clients import may_be_silent
 from respkv.server.config import Config
 from respkv.server.instance import Instance
 
@@ -249,8 +249,7 @@ class Service:
             self._idle_check_ms = now_ms + 1000
             since_ms = now_ms - timeout_ms
             for session in list(self.server.sessions.values()):
-                # A subscriber has no reason to speak.
-                if session.active_ms < since_ms and not session.is_blocked() and type_of(session) != b"pubsub":
+                if session.active_ms < since_ms and not may_be_silent(session):
                     session.kill()
 
     # Configuration

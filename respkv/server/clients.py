@@ -41,6 +41,11 @@ def type_of(session: "Session") -> bytes:
     return b"pubsub" if session.gate & GATE_SUBSCRIBED else b"normal"
 
 
+def may_be_silent(session: "Session") -> bool:
+    """Whether `timeout` does not count for `session`: it waits, or listens, and has no reason to speak."""
+    return session.is_blocked() or session.is_monitor or type_of(session) != b"normal"
+
+
 def is_local(session: "Session") -> bool:
     """Whether the client is on this machine, as far as its address tells."""
     host = session.address.rpartition(":")[0]

@@ -3,7 +3,7 @@
 from harness import World
 
 from respkv.reply import Block
-from respkv.server.clients import Waiting, buffered_bytes, is_local
+from respkv.server.clients import Waiting, buffered_bytes, is_local, may_be_silent
 
 
 def test_local_addresses() -> None:
@@ -58,3 +58,15 @@ def test_buffers_are_counted() -> None:
     before = buffered_bytes(client.session)
     client.raw(b"SET k " + b"x" * 1000)
     assert buffered_bytes(client.session) == before + 1006
+
+
+def test_who_listens_or_waits_may_be_silent(world: World) -> None:
+    plain, monitor, subscriber, waiting, replica = (world.connect() for _ in range(5))
+    monitor.run("MONITOR")
+    subscriber.raw(b"SUBSCRIBE ch\r\n")
+    waiting.start("BLPOP l 0")
+    replica.run("REPLCONF rdb-only 1")
+    assert replica.session.replica is not None
+    replica.session.replica.is_served = True
+    sessions = [one.session for one in (plain, monitor, subscriber, waiting, replica)]
+    assert [may_be_silent(session) for session in sessions] == [False, True, True, True, True]
