@@ -5,9 +5,10 @@ channel. Why not is told as in Redis: no selector permits the command; else the 
 got past.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from respkv.acl.selector import READ, WRITE, Selector
+from respkv.acl.selector import READ, Selector, access_of
 from respkv.acl.users import User
 from respkv.commands.flags import NO_AUTH
 from respkv.commands.key_use import keys_and_flags
@@ -69,6 +70,16 @@ def may_read_any_key(user: User, spec: Spec, argv: list[bytes]) -> bool:
     )
 
 
+def may_listen(user: User, channels: Iterable[bytes], patterns: Iterable[bytes]) -> bool:
+    """Whether `user` may go on listening to these, as one of the selectors permits all or each of them."""
+    selectors = user.selectors
+    if any(selector.all_channels for selector in selectors):
+        return True
+    return all(any(_permits_channel(one, channel, False) for one in selectors) for channel in channels) and all(
+        any(_permits_channel(one, pattern, True) for one in selectors) for pattern in patterns
+    )
+
+
 def _refusal_of(selector: Selector, spec: Spec, argv: list[bytes]) -> Refusal | None:
     if not _permits_command(selector, spec, argv):
         return Refusal(COMMAND)
@@ -93,22 +104,8 @@ def _permits_command(selector: Selector, spec: Spec, argv: list[bytes]) -> bool:
 
 
 def _permits_key(selector: Selector, key: bytes, flags: str) -> bool:
-    access = _ACCESS.get(flags)
-    if access is None:
-        access = _ACCESS[flags] = _access_of(flags)
+    access = access_of(flags)
     return any(one.access & access == access and one.matches(key) for one in selector.keys)
-
-
-_ACCESS: Final[dict[str, int]] = {}
-"""What the flags of a key spec need: a few dozen there are."""
-
-
-def _access_of(flags: str) -> int:
-    words = flags.split()
-    access = READ if "ACCESS" in words else 0
-    if not {"INSERT", "DELETE", "UPDATE"}.isdisjoint(words):
-        access |= WRITE
-    return access
 
 
 def _permits_channel(selector: Selector, channel: bytes, is_pattern: bool) -> bool:

@@ -20,6 +20,21 @@ WRITE: Final = 2
 READ_WRITE: Final = READ | WRITE
 
 
+_ACCESS: Final[dict[str, int]] = {}
+
+
+def access_of(flags: str) -> int:
+    """What the flags of a key spec need: `READ`, `WRITE`, both or nothing but that the key may be known."""
+    access = _ACCESS.get(flags)
+    if access is None:
+        words = flags.split()
+        access = READ if "ACCESS" in words else 0
+        if not {"INSERT", "DELETE", "UPDATE"}.isdisjoint(words):
+            access |= WRITE
+        _ACCESS[flags] = access
+    return access
+
+
 class BadRule(Exception):
     """A rule that means nothing, or cannot be applied. `is_unknown_name`: it names no command or category."""
 

@@ -9,14 +9,33 @@ import hmac
 from collections.abc import Iterable
 from typing import Final
 
-from respkv.acl.selector import BadRule, Selector, has_spaces, join_selectors, selector_from
-from respkv.commands.flags import GATE_USER, NO_AUTH
+from respkv.acl.selector import (
+    READ_WRITE,
+    BadRule,
+    Selector,
+    access_of,
+    has_spaces,
+    join_selectors,
+    selector_from,
+)
+from respkv.commands.flags import GATE_ALWAYS, GATE_USER, NO_AUTH
+from respkv.commands.key_use import has_variable_flags
 from respkv.commands.spec import Spec, exact_names
+from respkv.engine.glob import Matcher
 
 DEFAULT: Final = b"default"
 """The user of a client that has not said who it is."""
 
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdef")
+
+
+class Guard:
+    """What it takes to run an everyday command with one key: that one of `matchers` is true of the word at `at`."""
+
+    def __init__(self, spec: Spec, at: int, matchers: list[Matcher]) -> None:
+        self.spec = spec
+        self.at = at
+        self.matchers = matchers
 
 
 class User:
@@ -37,6 +56,8 @@ class User:
         # their exact names, which is what its sessions know (None: all).
         self.gate = 0
         self.names: dict[bytes, Spec] | None = None
+        # Of the others those that sessions may decide by one key, without the gate.
+        self.guards: dict[bytes, Guard] = {}
 
     def copy(self) -> "User":
         """Another user with the same rules."""
@@ -61,6 +82,10 @@ class User:
         else:
             self.gate = GATE_USER
             self.names = {name: spec for name, spec in exact_names().items() if self._is_free(spec)}
+            self.guards = {}
+            for name, spec in exact_names().items():
+                if name not in self.names and (guard := self._guard_of(spec)) is not None:
+                    self.guards[name] = guard
 
     def _is_free(self, spec: Spec) -> bool:
         """Whether it may run `spec` whatever the arguments are."""
@@ -71,6 +96,25 @@ class User:
             and (selector.all_channels or spec.group != "pubsub")
             for selector in self.selectors
         )
+
+    def _guard_of(self, spec: Spec) -> Guard | None:
+        """What decides on an everyday command with one key in a fixed place; None for all others."""
+        keys = spec.syntax.keys
+        if spec.mask & GATE_ALWAYS or len(keys) != 1 or spec.key_finder is not None:
+            return None
+        at = keys[0].index
+        if at is None or keys[0].last != 0 or keys[0].count_index is not None:
+            return None
+        # Where arguments decide, whoever may both read and write need not look at them.
+        access = READ_WRITE if has_variable_flags(spec) else access_of(spec.key_flags[0])
+        matchers = [
+            one.matches
+            for selector in self.selectors
+            if selector.all_commands or spec.name in selector.commands
+            for one in selector.keys
+            if one.access & access == access
+        ]
+        return Guard(spec, at, matchers) if matchers else None
 
     def accepts(self, password: bytes) -> bool:
         """Whether `password` is one of this user's. Takes the same time for all that are not."""

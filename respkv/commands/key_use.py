@@ -44,3 +44,8 @@ def _bitfield_flags(request: list[bytes]) -> str:
 
 _FLAGS_BY_ARGUMENTS: dict[bytes, Callable[[list[bytes]], str]] = {b"set": _set_flags, b"bitfield": _bitfield_flags}
 """Commands whose arguments decide what they do with their key (VARIABLE_FLAGS)."""
+
+
+def has_variable_flags(spec: Spec) -> bool:
+    """Whether the arguments of `spec` decide what it does with its key."""
+    return spec.name in _FLAGS_BY_ARGUMENTS

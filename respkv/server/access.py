@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from respkv.acl.lines import BadFile, format_file, line_of, parse_file, parse_words
-from respkv.acl.permissions import CHANNEL, COMMAND, KEY, Refusal, may_read_any_key, refusal
+from respkv.acl.permissions import CHANNEL, COMMAND, KEY, Refusal, may_listen, may_read_any_key, refusal
 from respkv.acl.users import DEFAULT, BadRule, BadRuleIn, User, Users
 from respkv.commands.flags import GATE_AUTH, GATE_MULTI
 from respkv.commands.sort import find_pattern
@@ -154,8 +154,18 @@ class Access(UserLines):
                 session.disown(after_reply=session is by)
 
     def change(self, user: User) -> None:
-        """Let the user of that name be as `user`, who may be new."""
-        self.follow(self.users.put(user))
+        """Let the user of that name be as `user`, who may be new.
+
+        Clients that listen to what they no longer may are disconnected.
+        """
+        known = self.users.put(user)
+        self.follow(known)
+        for session in list(self.server.sessions.values()):
+            heard = session.subscriptions
+            if session.user is known and not may_listen(
+                known, (*heard.channels, *heard.shard_channels), heard.patterns
+            ):
+                session.kill()
 
     def remove(self, name: bytes, by: "Session") -> bool:
         """Delete a user by a command of `by`; whether there was one."""

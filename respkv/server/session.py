@@ -524,12 +524,8 @@ class Session:
             argv = requests[at]
             spec = names.get(argv[0])
             if (spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most) and (
-                spec is None
-                or spec.mask & gate != GATE_LOCKS
-                or not spec.least <= len(argv) <= spec.most
-                or not _is_free(spec, argv, db)
-            ):
-                spec = None
+                spec := self._unobstructed(spec, argv)
+            ) is None:
                 unusual += 1
                 # It is timed by itself: leave its time out of what the others share.
                 begun_ns = steady_ns()
@@ -603,11 +599,33 @@ class Session:
             if elapsed_ns >= server.slow_ns:
                 server.note_slow(self, last, requests[0], elapsed_ns)
 
+    def _unobstructed(self, spec: Spec | None, argv: list[bytes]) -> Spec | None:
+        """The everyday command that may run though something is to be minded: its keys are free, or permitted."""
+        gate = self.gate
+        if spec is not None:
+            is_fit = spec.mask & gate == GATE_LOCKS and spec.least <= len(argv) <= spec.most
+            return spec if is_fit and _is_free(spec, argv, self.db) else None
+        if not gate & GATE_USER:
+            return None
+        guard = self.user.guards.get(argv[0])
+        if guard is None:
+            return None
+        spec = guard.spec
+        if spec.mask & gate or not spec.least <= len(argv) <= spec.most:
+            return None
+        key = argv[guard.at]
+        for matches in guard.matchers:
+            if matches(key):
+                return spec
+        return None
+
     def _share_time(self, requests: list[list[bytes]], share_ns: int, had_unusual: bool) -> None:
         """Account `share_ns` to each everyday command of a chunk that has several kinds."""
         always = GATE_ALWAYS if had_unusual else 0
         for argv in requests:
             found = self.names.get(argv[0])
+            if found is None and (guard := self.user.guards.get(argv[0])) is not None:
+                found = guard.spec
             if found is not None and not found.mask & always:
                 found.nanoseconds += share_ns
 

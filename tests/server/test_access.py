@@ -144,3 +144,57 @@ def test_passwords_of_users(world: World) -> None:
     put_user(world, "u", "off")
     assert client.error("AUTH u p") == wrong
     assert client.session.user.name == b"default"
+
+
+def test_a_key_in_a_fixed_place_is_decided_without_the_gate(world: World) -> None:
+    client = client_of(world, "+@all -getdel ~a:* %R~r:* (+getdel ~d)")
+    guards = client.session.user.guards
+    assert {b"GET", b"get", b"SET", b"INCR", b"GETDEL"} <= set(guards)
+    assert not {b"MGET", b"SORT", b"PUBLISH", b"BLPOP", b"XREAD"} & set(guards)
+    rejected = COMMANDS[b"get"].rejected_calls
+    assert client.raw(
+        b"SET a:1 x\r\nGET a:1\r\nGET b\r\nGET r:1\r\nSET r:1 x\r\nGETDEL a:1\r\nGETDEL d\r\nGET\r\n"
+    ) == (
+        b"+OK\r\n$1\r\nx\r\n-NOPERM No permissions to access a key\r\n$-1\r\n-NOPERM No permissions to access a key\r\n"
+        b"-NOPERM No permissions to access a key\r\n$-1\r\n-ERR wrong number of arguments for 'get' command\r\n"
+    )
+    assert COMMANDS[b"get"].rejected_calls == rejected + 2
+
+
+def test_who_listens_to_what_it_no_longer_may_is_disconnected(world: World) -> None:
+    clients = [client_of(world, "+@all &news.* &other") for _ in range(4)]
+    requests = ("SUBSCRIBE news.1", "PSUBSCRIBE news.*", "SSUBSCRIBE other", "PING")
+    for client, request in zip(clients, requests, strict=True):
+        client.raw(f"{request}\r\n".encode())
+    admin = world.connect()
+    admin.run("ACL SETUSER u &more")
+    assert not any(client.session.killed for client in clients)
+    admin.run("ACL SETUSER u resetchannels &news.* &x")
+    assert [client.session.killed for client in clients] == [False, False, True, False]
+    admin.run("ACL SETUSER u resetchannels &news.1")
+    assert [client.session.killed for client in clients] == [False, True, True, False]
+    admin.run("ACL SETUSER u reset")
+    assert [client.session.killed for client in clients] == [True, True, True, False]
+
+
+def test_channels_need_a_permission(world: World) -> None:
+    client = client_of(world, "+@all &news.*")
+    assert client.run("PUBLISH news.1 x") == 0
+    denied = "NOPERM No permissions to access a channel"
+    for request in ("PUBLISH other x", "SUBSCRIBE news.1 other", "PSUBSCRIBE news.1*", "SPUBLISH o x", "SSUBSCRIBE o"):
+        assert client.error(request) == denied
+    assert world.server.stats.denied_channels == 5
+    client.raw(b"PSUBSCRIBE news.*\r\n")
+    client.raw(b"UNSUBSCRIBE other\r\nPUNSUBSCRIBE\r\n")
+    assert client.run("PING") == "PONG"
+
+
+def test_scripts_may_do_what_their_user_may(world: World) -> None:
+    client = client_of(world, "+eval +get +set ~a*")
+    assert client.run("EVAL", "return redis.call('set', 'a', '1')", 0) == "OK"
+    assert client.run("EVAL", "return redis.call('get', 'a')", 0) == b"1"
+    for call in ("'get', 'b'", "'del', 'a'"):
+        assert "ACL failure in script: " in client.error("EVAL", f"return redis.call({call})", 0)
+    assert [entry.context for entry in world.server.access.log.latest(9)] == [b"lua", b"lua"]
+    check = "return {redis.acl_check_cmd('get', 'a'), redis.acl_check_cmd('get', 'b')}"
+    assert client.run("EVAL", check, 0) == [1, None]
