@@ -164,6 +164,11 @@ def test_a_new_certificate_is_for_those_who_come_then(
     assert plain.call("CONFIG", "SET", "tls-cert-file", file["other.pem"], "tls-key-file", file["other.key"]) == b"OK"
     assert shown_by(secure.connect()) != shown_by(old)
     assert old.call("PING") == b"PONG"
+    # The same name, and another file behind it.
+    before = shown_by(secure.connect())
+    certificates.issue("other")
+    assert plain.call("CONFIG", "SET", "tls-cert-file", file["other.pem"]) == b"OK"
+    assert shown_by(secure.connect()) != before
 
 
 def shown_by(raw: Raw) -> bytes | None:

@@ -41,6 +41,7 @@ class Directive(Generic[T]):
         check: Callable[[T], None] | None = None,
         no_effect: str = "",
         common: bool = False,
+        volatile: bool = False,
     ) -> None:
         """A row.
 
@@ -59,6 +60,8 @@ class Directive(Generic[T]):
             check: raises `BadValue` for a value of the kind that still cannot be.
             no_effect: for a directive that is accepted and kept, but changes nothing: why.
             common: whether the short help lists it.
+            volatile: whether it names something that may change by itself, as a file: CONFIG SET of the same value
+                is a change.
         """
         self.name = name
         self.kind = kind
@@ -74,6 +77,7 @@ class Directive(Generic[T]):
         self.check = check
         self.no_effect = no_effect
         self.common = common
+        self.volatile = volatile
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name.replace("_", "-")

@@ -82,14 +82,26 @@ class Tls(Values):
 
     tls_port = Directive(Integer(0, 65535), 0, "TCP port for TLS; 0 listens on none.", since="6.0", common=True)
     tls_cert_file = Directive(
-        Text("path"), "", "The server's certificate, with those between it and the authority.", since="6.0", common=True
+        Text("path"),
+        "",
+        "The server's certificate, with those between it and the authority.",
+        since="6.0",
+        volatile=True,
+        common=True,
     )
-    tls_key_file = Directive(Text("path"), "", "The key of the certificate.", since="6.0", common=True)
+    tls_key_file = Directive(Text("path"), "", "The key of the certificate.", since="6.0", volatile=True, common=True)
     tls_key_file_pass = Directive(Text("password"), "", "Password of the key.", since="6.2", sensitive=True)
     tls_ca_cert_file = Directive(
-        Text("path"), "", "Authorities that clients' certificates must come from.", since="6.0", common=True
+        Text("path"),
+        "",
+        "Authorities that clients' certificates must come from.",
+        since="6.0",
+        volatile=True,
+        common=True,
     )
-    tls_ca_cert_dir = Directive(Text("path"), "", "Folder of such authorities, named by hash.", since="6.0")
+    tls_ca_cert_dir = Directive(
+        Text("path"), "", "Folder of such authorities, named by hash.", since="6.0", volatile=True
+    )
     tls_auth_clients = Directive(
         OneOf("no", "yes", "optional"),
         "yes",
@@ -103,7 +115,7 @@ class Tls(Values):
     tls_ciphers = Directive(Text("ciphers"), "", "Ciphers up to TLS 1.2, as OpenSSL lists them.", since="6.0")
     tls_ciphersuites = Directive(Text("ciphers"), "", "Ciphers of TLS 1.3; needs Python 3.15.", since="6.0")
     tls_prefer_server_ciphers = Directive(YesNo(), False, "Whose order of ciphers counts.", since="6.0")
-    tls_dh_params_file = Directive(Text("path"), "", "Diffie-Hellman parameters.", since="6.0")
+    tls_dh_params_file = Directive(Text("path"), "", "Diffie-Hellman parameters.", since="6.0", volatile=True)
     tls_session_caching = Directive(YesNo(), True, "Let clients resume sessions.", since="6.0")
 
 

@@ -150,7 +150,7 @@ class Config(Directives):
             except BadValue as error:
                 self._values = before
                 raise CannotSet(name, str(error)) from None
-            if self._values[row.name] != before[row.name]:
+            if row.volatile or self._values[row.name] != before[row.name]:
                 for callback in self._subscribers.get(row.name, ()):
                     changed.setdefault(callback, name)
         for callback, name in changed.items():
