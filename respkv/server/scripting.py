@@ -12,6 +12,7 @@ from collections.abc import Callable
 from math import copysign
 from typing import TYPE_CHECKING, Any, Final
 
+from respkv.acl.permissions import allowed
 from respkv.commands.flags import (
     BLOCKING,
     DENYOOM,
@@ -388,7 +389,9 @@ class Scripting(Host):
         spec = _look_up(argv)
         if spec is None or spec.handler is None:
             raise ReplyError(b"ERR Invalid command passed to redis.acl_check_cmd()")
-        return True
+        session = self.session
+        assert session is not None
+        return allowed(session.user, spec, argv)
 
     def log(self, level: int, message: bytes) -> None:
         """As Host."""
