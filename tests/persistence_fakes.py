@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from net_servers import free_port
+from net_servers import DEADLINE_S, Raw, free_port
 
 import respkv.commands.all  # noqa: F401  (fills the table of commands)
 from respkv.engine.engine import Engine
@@ -186,6 +187,12 @@ def respkv_server(directory: Path, *options: str) -> Iterator[redis.Redis]:
 
 def respkv_command(directory: Path, port: int, *options: str) -> list[str]:
     return [sys.executable, "-m", "respkv", "serve", "--port", str(port), "--dir", str(directory), *options]
+
+
+def raw_client(client: redis.Redis) -> Raw:
+    """A connection of its own to the server of `client`, whose replies are as they come."""
+    port = client.connection_pool.connection_kwargs["port"]
+    return Raw(socket.create_connection(("127.0.0.1", port), DEADLINE_S))
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], client: redis.Redis, output: Path) -> None:

@@ -9,6 +9,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -114,6 +115,43 @@ def _accounts(key: str) -> Kind:
     return Kind(ask, send, step, (0, 0))
 
 
+class Refused(Exception):
+    """The transaction was rolled back to end a deadlock: nothing has happened."""
+
+
+def _transfers(key: str) -> Kind:
+    """Two accounts, read and then written in a transaction over several round trips: no update is lost between."""
+    a, b = f"{key}:a", f"{key}:b"
+
+    def ask(rng: Random) -> Any:
+        return rng.choice([0, 3, -2]), rng.random() < 0.5
+
+    def send(client: redis.Redis, question: Any) -> Any:
+        amount, begins_with_a = question
+        with client.client() as one:  # type: ignore[no-untyped-call]
+            try:
+                one.execute_command("BEGIN")
+                found = {name: int(one.get(name) or 0) for name in ((a, b) if begins_with_a else (b, a))}
+                if amount:
+                    one.set(a, found[a] + amount)
+                    one.set(b, found[b] - amount)
+                one.execute_command("COMMIT")
+            except redis.ResponseError as error:
+                if not str(error).startswith("DEADLOCK"):
+                    raise
+                # Until it says so, what the client sends belongs to the transaction that is no more.
+                with suppress(redis.ResponseError):
+                    one.execute_command("ROLLBACK")
+                raise Refused from error
+        return found[a], found[b]
+
+    def step(state: Any, question: Any) -> tuple[Any, Any]:
+        amount, _ = question
+        return (state[0] + amount, state[1] - amount), state
+
+    return Kind(ask, send, step, (0, 0))
+
+
 def _int(reply: Any) -> int | None:
     return None if reply is None else int(reply)
 
@@ -137,6 +175,8 @@ class Historian(threading.Thread):
             called_at = time.monotonic()
             try:
                 answer = kind.send(client, question)
+            except Refused:
+                continue
             except redis.ConnectionError:
                 self.seen.append((name, Operation(called_at, NEVER, question, UNKNOWN)))
                 return
@@ -148,6 +188,7 @@ def test_histories_across_crashes_are_linearizable(tmp_path: Path, rng: Random, 
     server = Served(tmp_path, portable=portable)
     objects: dict[str, Kind] = {"register": _register("register"), "counter": _counter("counter")}
     objects |= {"set": _set("set"), "accounts": _accounts("accounts")}
+    objects["transfers"] = _transfers("transfers")
     histories: dict[str, list[Operation]] = {name: [] for name in objects}
     try:
         for number in range(ROUNDS[is_long]):

@@ -4,7 +4,6 @@ The data are compared as clients see them (`observation`): values, expiries of k
 groups. `DUMP` would compare encodings, which differ from version to version.
 """
 
-import socket
 import time
 from pathlib import Path
 from random import Random
@@ -12,9 +11,8 @@ from random import Random
 import pytest
 import redis
 from harness import encode
-from net_servers import DEADLINE_S, Raw
 from observation import Observation, observe
-from persistence_fakes import real_server, respkv_server, server_binaries
+from persistence_fakes import raw_client, real_server, respkv_server, server_binaries
 from workload import Workload
 
 ROUNDS = {True: 9, False: 1}
@@ -28,11 +26,6 @@ FORMS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-def connect(client: redis.Redis) -> Raw:
-    port = client.connection_pool.connection_kwargs["port"]
-    return Raw(socket.create_connection(("127.0.0.1", port), DEADLINE_S))
-
-
 def fill(client: redis.Redis, rng: Random, *, fields_expire: bool) -> None:
     """Random commands; those that the server does not know are refused, and that is well."""
     workload = Workload(rng, keys_per_type=4)
@@ -44,7 +37,7 @@ def fill(client: redis.Redis, rng: Random, *, fields_expire: bool) -> None:
             [b"HSET", b"h", b"f", b"1", b"g", b"2"],
             [b"HPEXPIREAT", b"h", b"33177117420000", *b"FIELDS 1 f".split()],
         ]
-    raw = connect(client)
+    raw = raw_client(client)
     raw.send(b"".join(map(encode, commands)))
     for _ in commands:
         raw.reply()
@@ -53,7 +46,7 @@ def fill(client: redis.Redis, rng: Random, *, fields_expire: bool) -> None:
 
 def finish(client: redis.Redis, command: str) -> None:
     """Let the server write its files."""
-    raw = connect(client)
+    raw = raw_client(client)
     raw.call(command)
     while b"aof_rewrite_in_progress:1" in raw.call("INFO", "persistence") or b"aof_rewrite_scheduled:1" in raw.call(
         "INFO", "persistence"
@@ -63,7 +56,7 @@ def finish(client: redis.Redis, command: str) -> None:
 
 
 def look(client: redis.Redis) -> Observation:
-    raw = connect(client)
+    raw = raw_client(client)
     try:
         return observe(raw.call)
     finally:
