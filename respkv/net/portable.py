@@ -71,7 +71,8 @@ class PortableClients:
             task = self._tasks.get(ready[at].number)
             at += 1
             if task is not None:
-                task.wake.set()
+                if task.session.parked:
+                    task.wake.set()
                 if task.session.closing:
                     task.scope.cancel()
         ready.clear()
@@ -158,8 +159,9 @@ class PortableClients:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_end, task)
             await task.wake.wait()
+            # At once: leaving the nursery lets others run, who may call again.
+            task.wake = trio.Event()
             nursery.cancel_scope.cancel()
-        task.wake = trio.Event()
 
     async def _watch_for_end(self, task: "_Task") -> None:
         await trio.lowlevel.wait_readable(task.fd)
