@@ -23,12 +23,13 @@ class Rate:
     cpu_us: float
 
 
-def _argv(server: Server, test: str | Sequence[str], options: dict[str, int]) -> list[str]:
+def _argv(server: Server, test: str | Sequence[str], options: dict[str, int], connect: Sequence[str] = ()) -> list[str]:
     program = shutil.which("redis-benchmark")
     if program is None:
         raise ServerUnavailable("redis-benchmark is not on PATH (Debian: apt install redis-tools)")
     argv = [program, "-p", str(server.port), "-d", str(VALUE_BYTES), "--csv"]
     argv += [word for name, value in options.items() for word in (f"-{name}", str(value))]
+    argv += connect
     return [*argv, "-t", test] if isinstance(test, str) else [*argv, *test]
 
 
@@ -41,12 +42,17 @@ def drive(
     depth: int,
     keys: int,
     core: int | None,
+    connect: Sequence[str] = (),
 ) -> Rate:
-    """Run one of redis-benchmark's tests, or a command of any words, over `keys` random keys, to the end."""
+    """Run one of redis-benchmark's tests, or a command of any words, over `keys` random keys, to the end.
+
+    `connect` are options of redis-benchmark that say how to connect: as whom, by which port, with TLS.
+    """
     options = {"n": requests, "c": clients, "P": depth, "r": keys}
     before_s = server.cpu_s()
     with pinned_to(core):
-        done = subprocess.run(_argv(server, test, options), capture_output=True, text=True, check=True)
+        argv = _argv(server, test, options, connect)
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
     cpu_s = server.cpu_s() - before_s
     rows = list(csv.DictReader(done.stdout.splitlines()))
     if len(rows) != 1:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from compat.benchmark.access import access
 from compat.benchmark.collections import blocking, collections, collections_memory
 from compat.benchmark.load import drive, driving, fill
 from compat.benchmark.messages import messages
@@ -247,4 +248,5 @@ SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "collections memory": collections_memory,
     "blocking": blocking,
     "messages": messages,
+    "access": access,
 }

@@ -293,3 +293,31 @@ def _has_a_place(server: Served) -> bool:
         return False
     finally:
         raw.close()
+
+
+@pytest.mark.slow
+def test_ten_thousand_that_send_one_byte_each_keep_nobody_waiting(serve: Serve, is_portable: bool) -> None:
+    count = 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count + 200:
+        pytest.skip("too few descriptors here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = serve("--maxclients", str(count + 10), portable=is_portable)
+    asking = server.connect()
+    before = server.memory_bytes()
+    crowd: list[socket.socket] = []
+    try:
+        for number in range(count):
+            sock = socket.create_connection(("127.0.0.1", server.port), 30)
+            sock.send(b"*" if number % 2 else b"x")
+            crowd.append(sock)
+            if number % 1000 == 0:
+                assert asking.call("PING") == b"PONG"
+        eventually(lambda: f"connected_clients:{count + 1}".encode() in asking.call("INFO", "clients"), within_s=60)
+        assert asking.call("SET", "k", "v") == b"OK"
+        assert server.memory_bytes() - before < count * 25_000
+    finally:
+        for sock in crowd:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    eventually(lambda: b"connected_clients:1\r\n" in asking.call("INFO", "clients"), within_s=60)
