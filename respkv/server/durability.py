@@ -11,6 +11,7 @@ once everything in memory is safe again.
 import hiredis
 
 from respkv.commands.flags import GATE_DISK, GATE_SUBSCRIBED
+from respkv.engine.clock import steady_ns
 from respkv.engine.engine import UNSYNCED
 from respkv.persistence.aof import ALWAYS, FAILED, OK, POISONED, AppendLog
 from respkv.reply import Push
@@ -30,6 +31,8 @@ class Durability:
         self.holds = False
         self.failed = False
         self._snapshot_failed = False
+        # When the sync that is in flight was asked for (steady clock); 0 unless LATENCY wants to know.
+        self._asked_ns = 0
 
     def attach(self, log: AppendLog) -> None:
         """From now on effects go to `log`."""
@@ -68,7 +71,10 @@ class Durability:
             engine.effects.clear()
             return
         effects = engine.take_effects()
+        started_ns = self._clock_ns()
         log.append(effects)
+        if started_ns:
+            self.server.note_event(b"aof-write", started_ns)
         if log.state != OK:
             self._set_failed(True)
         elif not self.holds:
@@ -80,12 +86,20 @@ class Durability:
         """Wait for the disk here."""
         log = self.log
         if log is not None:
+            started_ns = self._clock_ns()
             log.sync_now()
+            if started_ns and self.holds:
+                self.server.note_event(b"aof-fsync-always", started_ns)
             self._take_over(log)
+
+    def _clock_ns(self) -> int:
+        """The steady clock; 0 while nobody watches for spikes."""
+        return steady_ns() if self.server.latency.threshold_ms else 0
 
     def sync_soon(self) -> None:
         """Let the sync thread wait for the disk; `collect` when the log's wake-up descriptor is readable."""
         if self.log is not None and not self.log.is_sync_in_flight:
+            self._asked_ns = self._clock_ns()
             self.log.request_sync()
 
     def collect(self) -> None:
@@ -93,6 +107,10 @@ class Durability:
         log = self.log
         if log is not None:
             log.collect()
+            if self._asked_ns and not log.is_sync_in_flight:
+                if self.holds:
+                    self.server.note_event(b"aof-fsync-always", self._asked_ns)
+                self._asked_ns = 0
             self._take_over(log)
 
     def retry(self) -> None:

@@ -6,7 +6,7 @@ that one thread at a time is in here: the server by having one, the library by a
 
 import respkv.commands.all
 import respkv.server.commands.all  # noqa: F401  (both fill the table of commands)
-from respkv.engine.clock import unix_ms
+from respkv.engine.clock import steady_ns, unix_ms
 from respkv.engine.expiry import Sweeper
 from respkv.engine.keyspace import open_engine
 from respkv.persistence.files import FileSystem
@@ -40,7 +40,10 @@ class Instance:
         server = self.server
         if not server.may_remove_keys() or self.durability.failed:
             return False
+        started_ns = steady_ns() if server.latency.threshold_ms else 0
         has_more = self.sweeper.run(budget_us)
+        if started_ns:
+            server.note_event(b"expire-cycle", started_ns)
         if server.evictor.is_behind:
             server.make_room()
             has_more = has_more or server.evictor.is_behind

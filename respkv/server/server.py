@@ -216,6 +216,10 @@ class Server:
             address = session.address.encode("utf-8", "surrogateescape")
             self.slowlog.add(now_s, elapsed_ns // 1000, redacted(spec, argv), address, session.name)
 
+    def note_event(self, name: bytes, started_ns: int) -> None:
+        """What LATENCY calls `name` began at `started_ns` (steady clock) and has ended."""
+        self.latency.note(name, (steady_ns() - started_ns) // 1_000_000, self.engine.now_ms // 1000)
+
     def check_protected(self, session: Session, spec: Spec) -> None:
         """Raises ReplyError if `enable-debug-command` or `enable-module-command` keeps `session` from `spec`."""
         name = spec.name.partition(b"|")[0]
@@ -233,7 +237,10 @@ class Server:
 
     def make_room(self) -> bool:
         """Evict until the data take at most `maxmemory`, or for as long as that may last; False if it is impossible."""
+        started_ns = steady_ns() if self.latency.threshold_ms else 0
         has_room = self.evictor.make_room(self._maxmemory)
+        if started_ns:
+            self.note_event(b"eviction-cycle", started_ns)
         # An empty database takes nothing, but a limit that not one key fits into refuses writes as in Redis.
         return has_room and self._maxmemory >= KEY_OVERHEAD_BYTES
 
