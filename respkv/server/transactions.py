@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from respkv.commands.args import parse_int
-from respkv.commands.flags import GATE_LOCKS, GATE_TRANSACTION, TRANSACTION, UNQUEUED, WRITE
+from respkv.commands.flags import GATE_DISK, GATE_LOCKS, GATE_TRANSACTION, TRANSACTION, UNQUEUED, WRITE
 from respkv.commands.sort import find_pattern
 from respkv.commands.spec import Spec
 from respkv.engine.locks import LockTable, Wants, with_databases
@@ -115,8 +115,14 @@ class SessionTransactions:
         return held
 
     def commit(self, held: Held) -> None:
-        """Commit it; its session knows by the reply to its next command, unless that is the one who asks."""
-        held.transaction.commit()
+        """Commit it; its session knows by the reply to its next command, unless that is the one who asks.
+
+        Raises ReplyError; while the disk fails, for one that has changed anything.
+        """
+        transaction = held.transaction
+        if self.server.gate & GATE_DISK and transaction.ended is None and transaction.changed_keys:
+            raise ReplyError(self.server.disk_error())
+        transaction.commit()
         self.held.pop(held.transaction.number, None)
 
     def rollback(self, held: Held, reason: bytes) -> None:
@@ -133,6 +139,10 @@ class SessionTransactions:
         Raises ReplyError if the command is none for the transaction, or a lock cannot be had.
         """
         if session.waits_in is transaction:
+            if transaction.ended is None and transaction.owner.waiting is not None:
+                # Somebody let it go on for another reason.
+                session.park(LOCKED, request)
+                return True
             session.waits_in = None
             session.wait_number += 1
             if transaction.number in self.held:
@@ -210,6 +220,9 @@ class SessionTransactions:
         locks = self.engine.locks
         owner = session.lock_owner
         if owner is not None:
+            if owner.waiting is not None:
+                session.park(LOCKED, argv)
+                return True
             session.lock_owner = None
             session.wait_number += 1
             locks.release_all(owner)

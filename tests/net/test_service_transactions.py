@@ -2,10 +2,13 @@
 
 import contextlib
 import random
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 
+import redis
 from net_servers import DEADLINE_S, Serve, Served, eventually
 
 ACCOUNTS = 6
@@ -149,3 +152,14 @@ def test_all_of_a_transaction_survives_kill_9_or_nothing(serve: Serve) -> None:
                 expected[target] += 1
         assert accounts == expected
         assert client.exists("dirty", "undone") == 0
+
+
+def test_the_example_of_the_documentation_runs(serve: Serve) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "transactions.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    server = serve()
+    names: dict[str, object] = {"PORT": server.port}
+    exec(compile(example, "transactions.md", "exec"), names)  # what it asserts is the test
+    client = names["client"]
+    assert isinstance(client, redis.Redis)
+    client.close()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from harness import Client, World
 
-from respkv.commands.flags import GATE_LOCKS
+from respkv.commands.flags import GATE_DISK, GATE_LOCKS
 from respkv.reply import NULL_ARRAY
 
 
@@ -566,3 +566,54 @@ def test_a_script_is_refused_keys_that_are_locked_and_not_declared(client: Clien
     client.run("ROLLBACK")
     client.run("BEGIN READONLY")
     assert client.error("EVAL", "return redis.call('SET', 'k', 1)", 0).startswith("READONLY")
+
+
+# The server's state
+
+
+def test_a_pause_of_writes_holds_commits_back(world: World, client: Client, other: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.run("CLIENT PAUSE 100 WRITE")
+    client.start("COMMIT")
+    assert not world.engine.databases[0].holds(b"k")
+    other.run("CLIENT UNPAUSE")
+    assert replies(world, client) == ["OK"]
+    assert world.engine.databases[0].holds(b"k")
+
+
+def test_while_the_disk_fails_only_what_changed_nothing_is_committed(world: World, client: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    world.server.persistence.write_error = "No space left on device"
+    world.server.set_gate(GATE_DISK, True)
+    assert client.error("COMMIT").startswith("MISCONF")
+    assert client.run("GET k") == b"v", "it is open yet"
+    world.server.set_gate(GATE_DISK, False)
+    assert client.run("COMMIT") == "OK"
+
+
+def test_who_is_let_go_on_too_soon_waits_again(world: World, client: Client, other: Client, third: Client) -> None:
+    client.run("BEGIN")
+    client.run("SET k v")
+    other.run("BEGIN")
+    other.start("GET k")
+    third.start("GET k")
+    world.server.ready += [other.session, third.session]
+    assert replies(world, other) == []
+    assert third.replies() == []
+    client.run("COMMIT")
+    assert replies(world, other) == [b"v"]
+    assert third.replies() == [b"v"]
+
+
+def test_notifications_come_with_the_commit(world: World, client: Client, other: Client, third: Client) -> None:
+    client.run("CONFIG SET notify-keyspace-events KEA")
+    other.run("SUBSCRIBE __keyspace@0__:k")
+    client.run("BEGIN")
+    client.run("SET k v")
+    client.run("INCR n")
+    assert other.replies() == []
+    client.run("COMMIT")
+    world.resume_ready()
+    assert [each[2] for each in other.replies()] == [b"set"]

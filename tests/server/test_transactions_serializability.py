@@ -307,5 +307,5 @@ class Machine(RuleBasedStateMachine):
         assert digest(fresh) == digest(self.world.engine)
 
 
-Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
 TestMachine = Machine.TestCase

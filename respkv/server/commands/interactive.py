@@ -4,7 +4,7 @@ What they mean is in docs/transactions.md; no Redis has them.
 """
 
 from respkv.commands.args import Args
-from respkv.commands.flags import ADMIN, FAST, NO_MULTI, NOSCRIPT, READONLY, TIMED, TRANSACTION
+from respkv.commands.flags import ADMIN, FAST, MAY_REPLICATE, NO_MULTI, NOSCRIPT, READONLY, TIMED, TRANSACTION
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.engine.shards import type_name_of
@@ -49,7 +49,7 @@ def begin(session: Session, argv: list[bytes]) -> Reply:
     return session.server.transactions.begin(session, idle_ms, read_only=read_only)
 
 
-@command("COMMIT [id:int]", _CONTROL, since=SINCE, cost="O(n), n = keys changed")
+@command("COMMIT [id:int]", _CONTROL | MAY_REPLICATE, since=SINCE, cost="O(n), n = keys changed")
 def commit(session: Session, argv: list[bytes]) -> Reply:
     """Let all that the transaction has changed be so, at once, and end it."""
     transactions = session.server.transactions
@@ -61,7 +61,7 @@ def commit(session: Session, argv: list[bytes]) -> Reply:
         # Now the client knows.
         transactions.leave(session)
         transaction.check_open()
-    transaction.commit()
+    transactions.commit(transactions.held[transaction.number])
     transactions.leave(session)
     return OK
 
@@ -189,7 +189,7 @@ def _any(session: Session, text: bytes) -> Held:
     return held
 
 
-@command("COMMITALL", _CONTROL | ADMIN, since=SINCE, cost="O(n), n = keys changed")
+@command("COMMITALL", _CONTROL | ADMIN | MAY_REPLICATE, since=SINCE, cost="O(n), n = keys changed")
 def commitall(session: Session, argv: list[bytes]) -> Reply:
     """Commit all open transactions, oldest first, but those that wait for locks; how many."""
     transactions = session.server.transactions
