@@ -188,10 +188,15 @@ class Workspace(Keyspace):
         expires = self.shard.expires
         for key in self.unsynced:
             base.install(key, values.get(key), expires.get(key, -1))
+        self.unsynced = {}
 
     def give_up(self) -> None:
         """Let the shared database have its keys back as they are. O(keys looked at)."""
         base = self.base
+        if base.alert & TRACKED:
+            # Who read in a transaction what is not committed may keep it: not any longer.
+            for key in self.unsynced:
+                base.engine.tracker.changed(key)
         lent = base.lent
         for key in self.modes:
             count = lent[key] - 1

@@ -656,4 +656,5 @@ def _is_free(spec: Spec, argv: list[bytes], db: Keyspace) -> bool:
         return False
     if not spec.has_many_keys:
         return argv[1] not in locked
-    return all(argv[at] not in locked for at in range(1, len(argv), spec.key_step))
+    # One call for all keys: of ten a loop takes twice as long.
+    return locked.keys().isdisjoint(argv[1 :: spec.key_step])
