@@ -63,7 +63,7 @@ def commands_of(effects: list[Effect]) -> list[list[bytes]]:
             reader = RequestReader(1 << 30)
             commands += reader.feed(effect)
             assert reader.error is None, reader.error
-            assert not reader.has_more(), "an effect that is no whole command"
+            assert reader.pending_bytes() == 0, "an effect that is no whole command"
         else:
             commands.append(effect)
     return commands

@@ -20,6 +20,7 @@ This module is compiled, and `encode` runs once a turn on the busiest path.
 from typing import Final
 
 from respkv.persistence.crc64 import crc64
+from respkv.resp.canonical import read_canonical
 
 # A command's argv, or several whole commands already in RESP.
 Effect = list[bytes] | bytes
@@ -144,6 +145,9 @@ def parse_commands(
     """
     size = len(data) if end < 0 else end
     at = start
+    if starts is None:
+        at, _ = read_canonical(data, start, size, max(0, most - len(commands)), commands)
+    # What Redis takes as well, and the reason to stop.
     while at < size:
         byte = data[at]
         if byte != 42:  # b"*"

@@ -3,15 +3,18 @@ r"""Requests from bytes: what clients send, cut anywhere, becomes argvs or one o
 A request is a RESP array of bulk strings, `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`, or an inline line, `GET k\r\n`.
 
 Two readers share the work:
-- hiredis, which is fast, takes whole chunks. It parses *replies*, though: it also takes simple strings, big numbers,
-  sets and nested arrays, skips what ends an argument unread, and reserves a list of whatever size a header announces.
-- the strict reader below takes everything else, an argument at a time and in Redis's order: a command that is not
-  all there yet, inline commands, anything suspicious, anything wrong, and all that an unauthenticated client sends.
+- the fast one takes requests that are, byte for byte, what a client library sends for their arguments. Compiled that is
+  `respkv.resp.canonical`; interpreted it is hiredis, and then `_end_of_request` sees whether it was right.
+- the strict reader below takes everything else, an argument at a time and in Redis's order: inline commands, anything
+  suspicious, anything wrong, what is large and not all there yet, and all that an unauthenticated client sends.
 
-Rule 1: a chunk goes to hiredis only if no header in it can announce much (`_announces_much`).
-Rule 2: what hiredis makes of it is a request only if it is, byte for byte, what a client sends for these arguments
-  (`_end_of_request`). From the first place where it is not, the strict reader goes on. So the two can never disagree,
-  and a chunk that was requests to its end can be logged as it came.
+Rule 1: from the first place where it is not sure, the fast reader leaves all to the strict one. So the two can never
+  disagree, and what the fast one took can be logged as it came.
+Rule 2: hiredis parses *replies*: it also takes simple strings, big numbers, sets and nested arrays, skips what ends an
+  argument unread, and reserves a list of whatever size a header announces. A chunk goes to it only if no header in it
+  can announce much (`_announces_much`).
+Rule 3: the fast reader looks at the beginning of a request twice at most; who sends it in smaller pieces gets the
+  strict reader, which remembers how far it is.
 """
 
 import re
@@ -19,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
 
+from respkv.build import BUILD
+from respkv.resp.canonical import CUT, OTHER, read_canonical
 from respkv.resp.inline import split_args
 
 if TYPE_CHECKING:
@@ -49,6 +54,9 @@ _CR: Final = 13
 _LF: Final = 10
 
 
+_IS_COMPILED: Final = BUILD == "compiled"
+
+
 class _Incomplete(Exception):
     """The buffer ends before the argument that is being read does."""
 
@@ -60,13 +68,16 @@ class RequestReader:
         self.bulk_max_bytes = bulk_max_bytes
         # The text of a protocol error, to be sent after the replies to the requests before it.
         self.error: bytes | None = None
-        # Whether what `feed` returned is exactly, byte for byte, what it was given.
-        self.verbatim = False
+        # What `feed` returned is exactly, byte for byte, the first `verbatim_end` bytes of `chunk`; or that is 0.
+        self.chunk = b""
+        self.verbatim_end = 0
         # Set while the client has not authenticated: one request a call, and tighter bounds.
         self.guarded = False
         self._hiredis = hiredis.Reader()
         self._feed = self._hiredis.feed
         self._gets = self._hiredis.gets
+        # The beginning of a request at which the fast reader is to look again.
+        self._rest = b""
         # The strict reader: bytes not yet consumed, and the request of which some arguments are there.
         self._buffer = bytearray()
         self._argv: list[bytes] = []
@@ -81,11 +92,15 @@ class RequestReader:
 
         Each is a list of at least one argument. Requests before a protocol error are returned, then `error` is set.
         """
-        self.verbatim = False
+        requests: list[list[bytes]] = []
+        self.verbatim_end = 0
+        rest = self._rest
+        if rest:
+            data = rest + data
+            self._rest = b""
         if self.guarded:
             self._buffer += data
             return self.more()
-        requests: list[list[bytes]] = []
         if self._missing or self._buffer:
             self._buffer += data
             self._read_strictly(requests, 1)
@@ -93,11 +108,18 @@ class RequestReader:
                 return requests
             data = bytes(self._buffer)
             self._buffer.clear()
-            self._read_chunk(data, requests)
-            self.verbatim = False
+            self._read_chunk(data, requests, looks_again=True)
+            self.verbatim_end = 0
             return requests
-        self._read_chunk(data, requests)
+        self._read_chunk(data, requests, looks_again=not rest)
         return requests
+
+    def take_verbatim(self) -> bytes:
+        """The bytes of all that `feed` returned, if nothing else was among them; and empty `chunk`."""
+        chunk = self.chunk
+        end = self.verbatim_end
+        self.chunk = b""
+        return chunk if end == len(chunk) else chunk[:end]
 
     def more(self) -> list[list[bytes]]:
         """In a guarded session, the next request that is complete, if any."""
@@ -116,18 +138,43 @@ class RequestReader:
 
     def pending_bytes(self) -> int:
         """How many bytes wait for the rest of their request, its arguments so far included."""
-        return len(self._buffer) + self._argv_bytes
+        return len(self._rest) + len(self._buffer) + self._argv_bytes
 
     def pending_arguments(self) -> int:
         """How many arguments wait for the rest of their request."""
         return len(self._argv)
 
-    def _read_chunk(self, data: bytes, requests: list[list[bytes]]) -> None:
-        """Read `data`, which begins a request, by hiredis as far as that is safe and strictly from there."""
-        if _announces_much(data):
-            self._buffer += data
-            self._read_strictly(requests, 0)
+    def _read_chunk(self, data: bytes, requests: list[list[bytes]], *, looks_again: bool) -> None:
+        """Read `data`, which begins a request, by the fast reader as far as that goes and strictly from there.
+
+        `looks_again`: if it begins with less than a request, the fast reader may have another look later.
+        """
+        if _IS_COMPILED:
+            at, why = read_canonical(data, 0, len(data), len(data), requests)
+        else:
+            at, why = self._read_by_hiredis(data, requests)
+        if at == len(data):
+            self.chunk = data
+            self.verbatim_end = at
             return
+        if at > 0:
+            self.chunk = data
+            self.verbatim_end = at
+            looks_again = True
+            data = data[at:]
+        if why == CUT and looks_again:
+            self._rest = data
+            return
+        count = len(requests)
+        self._buffer += data
+        self._read_strictly(requests, 0)
+        if len(requests) > count:
+            self.verbatim_end = 0
+
+    def _read_by_hiredis(self, data: bytes, requests: list[list[bytes]]) -> tuple[int, int]:
+        """As `read_canonical`, from the start of `data` to its end."""
+        if _announces_much(data):
+            return 0, OTHER
         at = 0
         gets = self._gets
         try:
@@ -143,12 +190,9 @@ class RequestReader:
                 requests.append(argv)
         except hiredis.HiredisError:
             pass
-        if at == len(data):
-            self.verbatim = True
-            return
-        self._restart()
-        self._buffer += data[at:]
-        self._read_strictly(requests, 0)
+        if at < len(data):
+            self._restart()
+        return at, OTHER
 
     def _restart(self) -> None:
         self._hiredis = hiredis.Reader()

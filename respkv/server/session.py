@@ -164,8 +164,9 @@ class Session:
         if requests:
             first_effect = len(engine.effects)
             self._run(requests)
-            if reader.verbatim:
-                self._log_verbatim(data, requests, first_effect)
+            if reader.verbatim_end and len(engine.effects) - first_effect >= len(requests):
+                self._log_verbatim(requests)
+            reader.chunk = b""
         self._finish_receiving()
 
     def resume(self) -> None:
@@ -629,7 +630,7 @@ class Session:
             if found is not None and not found.mask & always:
                 found.nanoseconds += share_ns
 
-    def _log_verbatim(self, data: bytes, requests: list[list[bytes]], first_effect: int) -> None:
+    def _log_verbatim(self, requests: list[list[bytes]]) -> None:
         """Where just these requests became effects, one for one, let the log have their bytes as they came.
 
         That saves encoding them again, 0.1 to 0.3 µs a command.
@@ -637,13 +638,11 @@ class Session:
         effects = self.engine.effects
         total = len(requests)
         start = len(effects) - total
-        if start < first_effect:
-            return
         for at in range(total):
             if effects[start + at] is not requests[at]:
                 return
         del effects[start:]
-        effects.append(data)
+        effects.append(self.reader.take_verbatim())
 
 
 def _is_free(spec: Spec, argv: list[bytes], db: Keyspace) -> bool:

@@ -164,25 +164,44 @@ def test_long_requests_of_a_pipeline_are_read_whole() -> None:
     data = encode([b"MSET", *[b"k", b"v"] * 300]) * 5
     reader = RequestReader(BULK_MAX)
     assert len(reader.feed(data)) == 5
-    assert reader.verbatim
+    assert reader.take_verbatim() == data
 
 
-def test_verbatim_says_that_a_chunk_is_just_its_requests() -> None:
+def test_what_a_client_library_sends_can_be_logged_as_it_came() -> None:
     reader = RequestReader(BULK_MAX)
     data = encode([b"SET", b"k", b"v"]) * 3
     assert len(reader.feed(data)) == 3
-    assert reader.verbatim
+    assert reader.take_verbatim() == data
     for other in (
         b"PING\r\n",
         data + b"PING\r\n",
         data + b"_\r\n#f\r\n",
-        data[:-2] + b"xx",
-        data[:-2] + b"\n\r",
-        data + b"*1\r\n",
+        b"*01\r\n$4\r\nPING\r\n",
         b"$4\r\nPING\r\n" + data,
     ):
+        reader = RequestReader(BULK_MAX)
         reader.feed(other)
-        assert not reader.verbatim, other
+        assert reader.verbatim_end == 0, other
+
+
+@pytest.mark.parametrize("rest", [b"*", b"*1\r\n", b"*2\r\n$4\r\nECHO\r\n$1", b"*2\r\n$4\r\nECHO\r\n$9\r\nabc"])
+def test_a_request_that_is_cut_does_not_keep_those_before_it_from_the_log(rest: bytes) -> None:
+    reader = RequestReader(BULK_MAX)
+    data = encode([b"SET", b"k", b"v"]) * 3
+    assert len(reader.feed(data + rest)) == 3
+    assert reader.take_verbatim() == data
+    assert reader.pending_bytes() == len(rest)
+
+
+def test_a_request_that_trickles_in_is_read_once() -> None:
+    argv = [b"MSET", *[b"k%d" % number for number in range(1000)]]
+    data = encode(argv)
+    reader = RequestReader(BULK_MAX)
+    assert reader.feed(data[:100]) == []
+    assert reader.pending_arguments() == 0, "the fast reader may look again"
+    assert reader.feed(data[100:200]) == []
+    assert reader.pending_arguments() > 10, "what has been read is kept"
+    assert reader.feed(data[200:]) == [argv]
 
 
 def test_a_guarded_reader_takes_one_request_at_a_time() -> None:

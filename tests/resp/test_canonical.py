@@ -1,0 +1,71 @@
+"""Requests in the form that client libraries send: what is taken, where it stops, and why."""
+
+import pytest
+from harness import encode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from respkv.resp.canonical import CUT, OTHER, WHOLE, read_canonical
+
+MANY = 1_000_000
+SET = encode([b"SET", b"k", b"v"])
+
+
+def read(data: bytes, start: int = 0, stop: int = -1, most: int = MANY) -> tuple[list[list[bytes]], int, int]:
+    requests: list[list[bytes]] = []
+    at, why = read_canonical(data, start, len(data) if stop < 0 else stop, most, requests)
+    return requests, at, why
+
+
+requests_strategy = st.lists(st.lists(st.binary(max_size=300), min_size=1, max_size=30), max_size=6)
+
+
+@given(requests_strategy, st.integers(0, 50))
+def test_every_request_is_taken_and_what_is_cut_is_left(requests: list[list[bytes]], missing: int) -> None:
+    pieces = [encode(argv) for argv in requests]
+    data = b"".join(pieces)
+    assert read(data) == (requests, len(data), WHOLE)
+    stop = max(0, len(data) - missing)
+    found, at, why = read(data, 0, stop)
+    assert found == requests[: len(found)]
+    assert at == len(b"".join(pieces[: len(found)]))
+    assert why == (WHOLE if at == stop else CUT)
+
+
+def test_it_begins_and_ends_where_it_is_told() -> None:
+    argv = [b"SET", b"k", b"v"]
+    assert read(SET * 3, len(SET), 2 * len(SET)) == ([argv], 2 * len(SET), WHOLE)
+    assert read(SET * 3, most=2) == ([argv] * 2, 2 * len(SET), WHOLE)
+    assert read(SET * 3, most=0) == ([], 0, WHOLE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PING\r\n",
+        b"*0\r\n",
+        b"*-1\r\n",
+        b"*01\r\n$1\r\na\r\n",
+        b"*x\r\n",
+        b"*\r\n",
+        b"*1\r\n$\r\n",
+        b"*1x\r\n",
+        b"*1\rx$1\r\na\r\n",
+        b"*1000000001\r\n",
+        b"*1\r\n:1\r\n",
+        b"*1\r\n$-1\r\n",
+        b"*1\r\n$x\r\nabc",
+        b"*1\r\n$01\r\na\r\n",
+        b"*1\r\n$00\r\n\r\n",
+        b"*1\r\n$1x\r\na\r\n",
+        b"*1\r\n$1\rxa\r\n",
+        b"*1\r\n$1\r\nab\n",
+        b"*1\r\n$1\r\na\rx",
+        b"*1\r\n$1000000000\r\na",
+        # Whole it might be what a client sends; but so much is missing that it is not to be read twice.
+        b"*1\r\n$100000\r\na",
+    ],
+)
+def test_anything_else_is_left_to_others(data: bytes) -> None:
+    assert read(data) == ([], 0, OTHER)
+    assert read(SET + data) == ([[b"SET", b"k", b"v"]], len(SET), OTHER)
