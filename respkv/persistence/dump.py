@@ -14,11 +14,12 @@ from respkv.commands.events import GENERIC, NEW
 from respkv.commands.flags import DENYOOM, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.access import set_frequency, set_idle_time
+from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import ReplyError, StartupError
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
-from respkv.persistence.rdb_reader import NEWEST_REDIS_VERSION, NEWEST_VALKEY_VERSION, RdbReader, Target
+from respkv.persistence.rdb_reader import NEWEST_REDIS_VERSION, NEWEST_VALKEY_VERSION, RdbReader
 from respkv.persistence.rdb_values import DECODERS, encode_value
 from respkv.reply import OK, Reply
 
@@ -56,7 +57,7 @@ def encode_payload(value: Any) -> bytes:
     return body + crc64(body, 0).to_bytes(8, "little")
 
 
-def decode_payload(payload: bytes, target: Target) -> Any:
+def decode_payload(payload: bytes, target: Engine) -> Any:
     """The value that `payload` stands for, by the limits of `target`. O(bytes). Raises UnknownPayload, BadPayload."""
     size = len(payload) - _FOOTER_BYTES
     if size < 0:

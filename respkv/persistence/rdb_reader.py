@@ -9,42 +9,22 @@ an empty collection, which is no key; it may raise ValueError for what is wrong.
 Compiled: a start with a large base is this loop.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
-from respkv.engine.libraries import Libraries
+from respkv.engine.engine import Engine
+from respkv.engine.keyspace import Keyspace
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile, TooFewDatabases, UnsupportedFile
 from respkv.persistence.lzf import decompress
-from respkv.values.limits import Limits
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 _READ_SIZE: Final = 1 << 20
 NEWEST_REDIS_VERSION: Final = 16
 NEWEST_VALKEY_VERSION: Final = 80
-
-
-class Database(Protocol):
-    """Receives the keys of one numbered database."""
-
-    def load(self, key: bytes, value: Any, expire_at_ms: int | None) -> object:
-        """Put the key, without effects or events."""
-
-
-class Target(Protocol):
-    """Receives a data set."""
-
-    @property
-    def databases(self) -> Sequence[Database]:
-        """The databases by number."""
-
-    @property
-    def limits(self) -> Limits:
-        """Up to which size collections are packed."""
-
-    @property
-    def libraries(self) -> Libraries:
-        """The function libraries."""
 
 
 Decoder = Callable[["RdbReader"], Any]
@@ -70,7 +50,7 @@ class RdbReader:
         read_at: Callable[[int, int], bytes],
         size: int,
         path: str,
-        target: Target,
+        target: Engine,
         decoders: dict[int, Decoder],
     ) -> None:
         self.size = size
@@ -87,7 +67,7 @@ class RdbReader:
         self._read_at = read_at
         self._databases = target.databases
         self._decoders = decoders
-        self._database: Database = target.databases[0]
+        self._database: Keyspace = target.databases[0]
         self._window = b""
         self._window_start = 0
         self._at = 0
@@ -108,6 +88,12 @@ class RdbReader:
             if len(self._window) - self._at < 32:
                 self._fill(1)
             byte = self._window[self._at]
+            if byte == rdb.TYPE_STRING and self._expire_at_ms is None:
+                count = self._load_strings(most)
+                if count:
+                    self.key_count += count
+                    most -= count
+                    continue
             self._at += 1
             if byte == rdb.TYPE_STRING:
                 key = self.read_string()
@@ -127,6 +113,35 @@ class RdbReader:
                 self._read_other(byte)
                 most -= 1
         return True
+
+    def _load_strings(self, most: int) -> int:
+        """Load up to `most` strings without expiry that come next, as long as they are short; how many."""
+        # Machine integers where compiled, and no calls but those that make the objects: most of a base may be this.
+        window = self._window
+        database = self._database
+        size: i64 = len(window)
+        at: i64 = self._at
+        left: i64 = most
+        while left > 0 and at + 2 < size and window[at] == rdb.TYPE_STRING:
+            length: i64 = window[at + 1]
+            key_end: i64 = at + 2 + length
+            if length >= 64 or key_end + 2 > size:
+                break
+            length = window[key_end]
+            begin: i64 = key_end + 1
+            if length >= 64:
+                if length >= 128:
+                    break
+                length = (length & 63) << 8 | window[begin]
+                begin += 1
+            end: i64 = begin + length
+            if end > size:
+                break
+            database.load(window[at + 2 : key_end], window[begin:end], None)
+            at = end
+            left -= 1
+        self._at = at
+        return most - left
 
     def read_bytes(self, byte_count: int) -> bytes:
         """The next `byte_count` bytes."""

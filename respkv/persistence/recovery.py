@@ -32,7 +32,7 @@ from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.functions import library_name
 from respkv.persistence.log_reader import READ_SIZE, LogReader, walk
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
-from respkv.persistence.rdb_reader import Decoder, RdbReader, Target, is_rdb
+from respkv.persistence.rdb_reader import Decoder, RdbReader, is_rdb
 from respkv.persistence.rdb_values import DECODERS
 from respkv.persistence.tail import Ending, judge
 
@@ -84,7 +84,7 @@ class Recovered:
 def recover(
     files: FileSystem,
     layout: Layout,
-    target: Target,
+    target: Engine,
     replayer: Replaying,
     decoders: dict[int, Decoder] = DECODERS,
     cut_torn_tail: bool = True,
@@ -184,7 +184,7 @@ def _is_half_taken_over(files: FileSystem, layout: Layout, manifest: Manifest) -
 def load(
     files: FileSystem,
     paths: list[str],
-    target: Target,
+    target: Engine,
     replayer: Replaying,
     decoders: dict[int, Decoder] = DECODERS,
     cut_torn_tail: bool = True,
@@ -210,7 +210,7 @@ def load(
 
 
 def load_snapshot(
-    files: FileSystem, layout: Layout, target: Target, decoders: dict[int, Decoder] = DECODERS
+    files: FileSystem, layout: Layout, target: Engine, decoders: dict[int, Decoder] = DECODERS
 ) -> Generator[Progress, None, Recovered]:
     """Load the snapshot, if there is one, into `target`: the start of a server without a log.
 
@@ -301,7 +301,7 @@ class _FileLoader:
         files: FileSystem,
         path: str,
         size: int,
-        target: Target,
+        target: Engine,
         replayer: Replaying,
         decoders: dict[int, Decoder],
         recovered: Recovered,
