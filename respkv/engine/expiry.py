@@ -192,11 +192,11 @@ class Sweeper:
         now_ms = self.engine.now_ms
         while True:
             while due:
-                for _ in range(min(KEYS_A_CHECK, len(due))):
-                    key = due.pop()
-                    # It may have changed since it was found.
-                    if expires.get(key, now_ms) < now_ms and key not in db.lent:
-                        db.expire_now(shard, key)
+                # They may have changed since they were found.
+                keys = [key for key in due[-KEYS_A_CHECK:] if expires.get(key, now_ms) < now_ms and key not in db.lent]
+                del due[-KEYS_A_CHECK:]
+                if keys:
+                    db.expire_together(shard, keys)
                 if steady_ns() >= deadline_ns:
                     return False
             if not self._keys:

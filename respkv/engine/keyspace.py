@@ -10,7 +10,7 @@ Rule 3: `load` is for recovery alone: no effects, no counting.
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, WATCHED, Argv, Engine
 from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
@@ -18,6 +18,9 @@ from respkv.engine.scan import Order, scan_keys
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
 from respkv.errors import WrongType
 from respkv.values.collection import ELEMENT_BYTES, Collection
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 
 class Watcher:
@@ -85,7 +88,7 @@ class Keyspace:
 
     def find(self, key: bytes) -> Any:
         """The value of `key`, or None: a read that counts as hit or miss and as a use of the key."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         value = shard.values.get(key)
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
@@ -108,7 +111,7 @@ class Keyspace:
 
     def peek(self, key: bytes) -> Any:
         """The value of `key`, or None: a look that is no use of the key and is not counted."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         value = shard.values.get(key)
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
@@ -137,7 +140,7 @@ class Keyspace:
 
         Where the value is then changed in place, `changed` says so.
         """
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         value = shard.values.get(key)
         if value is not None and shard.expires and self._expire_if_due(shard, key):
             value = None
@@ -154,14 +157,14 @@ class Keyspace:
 
     def expiry_of(self, key: bytes) -> int:
         """When `key`, which exists, expires: unix ms, or -1 for never."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         return shard.expires.get(key, -1)
 
     # Changing
 
     def set(self, key: bytes, value: Value) -> None:
         """Give `key` a new value of any type and no expiry, whatever it held: a use of the key."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert:
             self._note_set(shard, key)
         values = shard.values
@@ -181,7 +184,7 @@ class Keyspace:
 
     def set_until(self, key: bytes, value: Value, at_ms: int) -> None:
         """Give `key` a new value of any type that ends at `at_ms` (unix ms), whatever it held: a use of the key."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert:
             self._note_set(shard, key)
         values = shard.values
@@ -202,7 +205,7 @@ class Keyspace:
 
     def put(self, key: bytes, value: Value) -> None:
         """Give `key` a new value, not the one that it has; its expiry stays."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert:
             self._note(shard, key)
         values = shard.values
@@ -220,7 +223,7 @@ class Keyspace:
 
     def exchange(self, key: bytes, old: Value | None, value: Value) -> None:
         """As `put`, for strings, where `edit` has just told that the key's value is `old`: that saves a lookup."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert:
             self._note(shard, key)
         if old is None:
@@ -235,13 +238,13 @@ class Keyspace:
     def changed(self, key: bytes, payload_delta: int) -> None:
         """The value of `key`, got from `edit`, was changed in place and grew by `payload_delta` bytes."""
         if self.alert:
-            self._note(self.shards[hash(key) & SHARD_MASK], key)
+            self._note(self.shard_of(key), key)
         self.payload_bytes += payload_delta
         self.engine.dirty += 1
 
     def recast(self, key: bytes, value: Value) -> None:
         """Give `key`, which exists, what it holds in another form, which is no change to anybody."""
-        values = self.shards[hash(key) & SHARD_MASK].values
+        values = self.shard_of(key).values
         self.payload_bytes += payload_of(value) - payload_of(values[key])
         values[key] = value
 
@@ -250,7 +253,7 @@ class Keyspace:
 
         `bytes_before` is its `nbytes` before the change. Whether the key was deleted.
         """
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert:
             self._note(shard, key)
         self.payload_bytes += value.nbytes - bytes_before
@@ -265,7 +268,7 @@ class Keyspace:
 
     def changed_aside(self, key: bytes, payload_delta: int) -> None:
         """As `changed`, where neither WATCH nor who waits for the key minds: who has read how much of a stream."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         alert = self.alert
         if alert & UNSYNCED:
             self.unsynced[key] = self.engine.batch
@@ -292,7 +295,7 @@ class Keyspace:
 
     def take(self, key: bytes) -> Value | None:
         """Delete `key`, whose value goes on elsewhere; the value, or None if there was none (or an expired one)."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if key not in shard.values:
             if self.attentive:
                 self._wait_for(key)
@@ -306,7 +309,7 @@ class Keyspace:
 
     def expire(self, key: bytes, at_ms: int) -> None:
         """Let `key`, which exists, end at `at_ms` (unix ms)."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert:
             self._note(shard, key)
         shard.expires[key] = at_ms
@@ -316,7 +319,7 @@ class Keyspace:
 
     def persist(self, key: bytes) -> bool:
         """Take the expiry of `key` away; whether it had one."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if key not in shard.expires:
             return False
         if self.alert:
@@ -340,7 +343,7 @@ class Keyspace:
     def clear(self) -> int:
         """Delete all keys; how many there were. O(shards): the sweeper frees the memory afterwards, in slices."""
         for key in self.watched:
-            if key in self.shards[hash(key) & SHARD_MASK].values:
+            if key in self.shard_of(key).values:
                 self._touch_watchers(key)
         count = 0
         for shard in self.shards:
@@ -358,7 +361,7 @@ class Keyspace:
         """Exchange all keys with database `other`; who watches a key that either has is touched. O(keys watched)."""
         for one, two in ((self, other), (other, self)):
             for key in one.watched:
-                if key in one.shards[hash(key) & SHARD_MASK].values or two.peek(key) is not None:
+                if key in one.shard_of(key).values or two.peek(key) is not None:
                     one._touch_watchers(key)
         self.shards, other.shards = other.shards, self.shards
         self.payload_bytes, other.payload_bytes = other.payload_bytes, self.payload_bytes
@@ -373,7 +376,7 @@ class Keyspace:
 
         Its events are the transaction's own, and so is what the log gets.
         """
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         values = shard.values
         alert = self.alert
         if alert:
@@ -396,7 +399,7 @@ class Keyspace:
 
     def replan(self, key: bytes) -> None:
         """The sweeper may have passed `key` over while it was lent: let it come again."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         at_ms = shard.expires.get(key)
         if at_ms is not None and at_ms < self.engine.now_ms:
             shard.sweep_at_ms = 0
@@ -464,16 +467,18 @@ class Keyspace:
 
     def shard_of(self, key: bytes) -> Shard:
         """The shard in which `key` is, or would be."""
-        return self.shards[hash(key) & SHARD_MASK]
+        # A machine integer where compiled: half of all hashes are longer than the integers that need no object.
+        number: i64 = hash(key)
+        return self.shards[number & SHARD_MASK]
 
     def holds(self, key: bytes) -> bool:
         """Whether `key` is there and not expired; changes nothing, not even an expired key."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         return key in shard.values and shard.expires.get(key, self.engine.now_ms) >= self.engine.now_ms
 
     def load(self, key: bytes, value: Value, expire_at_ms: int | None) -> None:
         """Put a key from a base file or snapshot, in place of what it held: no effect, no event."""
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         values = shard.values
         # One lookup: among millions of keys it waits for memory, which takes longer than all the rest.
         count = len(values)
@@ -508,12 +513,35 @@ class Keyspace:
         self.engine.propagate(self, [b"DEL", key])
         self.notify(EXPIRED, b"expired", key)
 
+    def expire_together(self, shard: Shard, keys: list[bytes]) -> None:
+        """As `expire_now` for each of `keys`, which all are in `shard` with an expiry; one DEL propagates them."""
+        if self.alert & ~UNSYNCED or shard.accessed:
+            # Somebody wants to know of each.
+            for key in keys:
+                self.expire_now(shard, key)
+            return
+        values = shard.values
+        expires = shard.expires
+        payload_bytes = 0
+        for key in keys:
+            value = values[key]
+            del values[key]
+            del expires[key]
+            payload_bytes += len(key) + payload_of(value)
+            if type(value) is not bytes:
+                self._let_go(value)
+        self.payload_bytes -= payload_bytes
+        engine = self.engine
+        engine.expired += len(keys)
+        engine.changes += len(keys) - 1
+        engine.propagate(self, [b"DEL", *keys])
+
     def expire_members(self, key: bytes, value: Collection, count: int, names: list[bytes] | None = None) -> bool:
         """Take expired elements out of `value`, which is that of `key`, and propagate that; whether the key is left.
 
         The oldest `count`, and those that are among `names`. An empty collection is deleted. No reply has to wait.
         """
-        shard = self.shards[hash(key) & SHARD_MASK]
+        shard = self.shard_of(key)
         if self.alert & SNAPSHOT:
             self.engine.preserver.preserve_value(shard, key, value)
         now_ms = self.engine.now_ms

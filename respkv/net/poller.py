@@ -6,7 +6,8 @@ once a turn, not once a request: 31,000 against 88,000 requests a second at dept
 
 import select
 import sys
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
 READ = 0x001
 WRITE = 0x004
@@ -15,7 +16,8 @@ GONE = 0x008 | 0x010
 ENDED = 0x2000
 """The peer sends no more (EPOLLRDHUP)."""
 
-BRIEF_S = 0.001
+BRIEF_S: Final = 0.001
+"""How long the pump waits for more before it goes back to Trio."""
 
 
 class Poller(Protocol):
@@ -35,11 +37,9 @@ class Poller(Protocol):
     def remove(self, fd: int) -> None:
         """Forget `fd`, before it is closed."""
 
-    def poll(self) -> list[tuple[int, int]]:
-        """What is ready now, without waiting."""
-
-    def poll_briefly(self) -> list[tuple[int, int]]:
-        """What is ready within a millisecond."""
+    @property
+    def poll(self) -> Callable[[float], list[tuple[int, int]]]:
+        """What is ready now, or within so many seconds."""
 
     def close(self) -> None:
         """Let go of the set."""
@@ -54,6 +54,8 @@ if sys.platform == "linux":
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
+            # The system's own, since it is called once a turn.
+            self.poll: Callable[[float], list[tuple[int, int]]] = self._epoll.poll
 
         def fileno(self) -> int:
             """The descriptor that Trio waits for."""
@@ -70,14 +72,6 @@ if sys.platform == "linux":
         def remove(self, fd: int) -> None:
             """As Poller."""
             self._epoll.unregister(fd)
-
-        def poll(self) -> list[tuple[int, int]]:
-            """As Poller."""
-            return self._epoll.poll(0)
-
-        def poll_briefly(self) -> list[tuple[int, int]]:
-            """As Poller."""
-            return self._epoll.poll(BRIEF_S)
 
         def close(self) -> None:
             """As Poller."""
@@ -121,15 +115,8 @@ elif sys.platform != "win32":
             self.change(fd, reads=False, writes=False, end=False)
             del self._watched[fd]
 
-        def poll(self) -> list[tuple[int, int]]:
+        def poll(self, wait_s: float) -> list[tuple[int, int]]:
             """As Poller."""
-            return self._control(0)
-
-        def poll_briefly(self) -> list[tuple[int, int]]:
-            """As Poller."""
-            return self._control(BRIEF_S)
-
-        def _control(self, wait_s: float) -> list[tuple[int, int]]:
             events = self._kqueue.control(None, max(1, len(self._watched)), wait_s)
             return [(event.ident, READ if event.filter == select.KQ_FILTER_READ else WRITE) for event in events]
 

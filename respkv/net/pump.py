@@ -16,7 +16,7 @@ from typing import Final
 
 from respkv.engine.clock import steady_ns, unix_ms
 from respkv.net.connection import Connection
-from respkv.net.poller import ENDED, GONE, READ, WRITE, Poller
+from respkv.net.poller import BRIEF_S, ENDED, GONE, READ, WRITE, Poller
 from respkv.server.durability import Durability
 from respkv.server.server import Server
 from respkv.server.session import Session
@@ -39,11 +39,12 @@ class Pump:
         self.durability = durability
         self.poller = poller
         self._poll = poller.poll
-        self._poll_briefly = poller.poll_briefly
         self._connections: dict[int, Connection] = {}
         self._by_session: dict[int, Connection] = {}
         # Descriptors that are no clients (listeners, the sync thread's wake-up), and what to do when one is readable.
         self._callbacks: dict[int, Callable[[], None]] = {}
+        # False while other tasks have much to do: the pump then leaves at once when nobody asks anything.
+        self.lingers = True
         # Connections with output that waits for the disk.
         self._holding: dict[int, Connection] = {}
         # How many clients did anything lately, and whether nearly all of them waited for the disk: `count_lively` says
@@ -76,27 +77,28 @@ class Pump:
         self.poller.add(connection.fd)
 
     def run_turns(self) -> None:
-        """Take turns until nobody has asked anything for a millisecond, or for about 5 ms.
+        """Take turns until nobody has asked anything for a millisecond (if it `lingers`), or for about 5 ms.
 
         The short wait at the end is in the poller itself: a lone client that sends its next request when it has the
         reply to the last one need not pay for a round through Trio, about 30 µs.
         """
         until_ns = steady_ns() + TURNS_NS
-        events = self._poll()
+        events = self._poll(0)
         while True:
             if events:
                 self._turn(events)
                 # With everyone waiting there is nobody left to poll for.
-                if self._holding and len(self._holding) >= self.lively:
+                waits_for_all = len(self._holding) > 0 and len(self._holding) >= self.lively
+                if waits_for_all:
                     self._sync_in_place()
                 if steady_ns() > until_ns:
                     break
-                events = self._poll()
+                events = self._poll(BRIEF_S if waits_for_all and self.lingers else 0)
             elif self._holding and self.syncs_in_place and not self._sync_is_in_flight():
                 self._sync_in_place()
-                events = self._poll()
+                events = self._poll(0)
             else:
-                events = self._poll_briefly()
+                events = self._poll(BRIEF_S) if self.lingers else []
                 if not events:
                     break
         if self._holding:

@@ -230,6 +230,8 @@ class Service:
             has_more = self.instance.sweep(SWEEP_US)
             if self.engine.effects or self.engine.filled:
                 self._finish_turn()
+            if isinstance(self._clients, Pump):
+                self._clients.lingers = not has_more
             # While there is more to do, its share of the time is `share_percent`; the pump's turns fill the rest.
             pause_s = SWEEP_US / 1e6 * (100 / self.instance.sweeper.share_percent - 1) if has_more else TICK_S
             if self.server.evictor.is_behind:

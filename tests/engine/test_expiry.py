@@ -50,6 +50,25 @@ def test_an_expired_key_is_deleted_and_propagated() -> None:
     assert db.engine.expired == 1
 
 
+def test_keys_that_expire_together_are_deleted_by_few_effects_and_counted_each() -> None:
+    db = database()
+    fill(db, 60_000, 1000)
+    names = {key for shard in db.shards for key in shard.values}
+    sweeper = Sweeper(db.engine)
+    sweep(sweeper)
+    db.engine.now_ms += 1001
+    changes = db.engine.changes
+    while sweeper.run(1_000_000):
+        pass
+    deletions = [effect for effect in db.engine.effects if effect[0] == b"DEL"]
+    assert len(deletions) < 60_000 // 16
+    assert {bytes(key) for effect in deletions for key in effect[1:]} == names
+    assert sum(len(effect) - 1 for effect in deletions) == 60_000
+    assert db.engine.expired == 60_000
+    assert db.engine.changes == changes + 60_000
+    db.check()
+
+
 def test_all_that_expire_at_once_are_deleted_in_slices() -> None:
     db = database()
     fill(db, 60_000, 1000)
@@ -198,7 +217,7 @@ def test_sparse_dicts_are_exchanged_for_small_ones() -> None:
     before = sum(sys.getsizeof(shard.values) for shard in db.shards)
     sweeper = Sweeper(db.engine)
     for _ in range(16 * 256 // expiry.SHARDS_A_RUN):
-        sweeper.run(10_000)
+        sweeper.run(1_000_000)
     assert sum(sys.getsizeof(shard.values) for shard in db.shards) < before / 10
     assert not any(is_sparse(shard.values) for shard in db.shards)
     assert db.size() == 1000

@@ -26,19 +26,19 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def mask_of(poller: Poller, sock: socket.socket) -> int:
-    return sum(mask for fd, mask in poller.poll() if fd == sock.fileno())
+    return sum(mask for fd, mask in poller.poll(0) if fd == sock.fileno())
 
 
 def test_reading_and_writing(poller: Poller, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     poller.add(ours.fileno())
-    assert poller.poll() == []
+    assert poller.poll(0) == []
     theirs.send(b"x")
     assert mask_of(poller, ours) & (READ | WRITE) == READ
     poller.change(ours.fileno(), reads=True, writes=True, end=False)
     assert mask_of(poller, ours) & (READ | WRITE) == READ | WRITE
     poller.change(ours.fileno(), reads=False, writes=False, end=False)
-    assert poller.poll() == []
+    assert poller.poll(0) == []
     poller.remove(ours.fileno())
     os.fstat(poller.fileno())
 
@@ -50,7 +50,7 @@ def test_the_end_of_a_peer_that_is_not_read(poller: Poller, ends: tuple[socket.s
     poller.add(ours.fileno())
     poller.change(ours.fileno(), reads=False, writes=False, end=False)
     theirs.shutdown(socket.SHUT_WR)
-    assert poller.poll() == []
+    assert poller.poll(0) == []
     poller.change(ours.fileno(), reads=False, writes=False, end=True)
     assert mask_of(poller, ours) == ENDED
     theirs.close()
