@@ -62,11 +62,12 @@ class SyncThread:
 
     def request(self, fd: int, lsn: int, size: int) -> None:
         """Sync `fd`, `size` bytes that hold all up to `lsn`, as soon as rules 1 and 2 and the interval allow."""
-        with self._changed:
-            self._fd = fd
-            self._wanted_lsn = lsn
-            self._wanted_size = size
-            if not self._is_wanted:
+        self._fd = fd
+        self._wanted_size = size
+        self._wanted_lsn = lsn
+        # While a sync is wanted the thread has not yet read these: mostly there is no lock to take, and nobody to wake.
+        if not self._is_wanted:
+            with self._changed:
                 self._is_wanted = True
                 self._changed.notify_all()
 
@@ -111,10 +112,13 @@ class SyncThread:
                         return
                     wait_s = last_at_s + self._interval_s - time.monotonic() if self._is_wanted else None
                     self._changed.wait(None if self._error else wait_s)
-                fd, lsn, size = self._fd, self._wanted_lsn, self._wanted_size
-                self._is_wanted = False
                 last_at_s = self._started_at_s = time.monotonic()
                 self._is_busy = True
+                # In the opposite order of `request`, so that nothing is taken for synced that is newer than the rest.
+                self._is_wanted = False
+                lsn = self._wanted_lsn
+                size = self._wanted_size
+                fd = self._fd
             error = None
             try:
                 self._sync(fd)

@@ -520,10 +520,14 @@ class Session:
         unusual = 0
         large_bytes = 0
         last: Spec | None = None
+        name = b""
         is_mixed = False
         for at in range(total):
             argv = requests[at]
-            spec = names.get(argv[0])
+            # Mostly it is the same command again, and to compare its name takes a third of the time.
+            if spec is None or argv[0] != name:
+                name = argv[0]
+                spec = names.get(name)
             if (spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most) and (
                 spec := self._unobstructed(spec, argv)
             ) is None:
