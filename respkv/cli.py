@@ -78,6 +78,9 @@ def serve(arguments: Sequence[str]) -> int:
             _show(directives_help(words[at + 1] if at + 1 < len(words) else None))
             return 0
     config = _read_configuration(words)
+    from respkv.net import deferred
+
+    deferred.defer()
     from respkv.net import service
 
     return service.run(config)
