@@ -8,21 +8,25 @@ with nothing else.
 import contextlib
 import logging
 import socket
-import ssl
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if sys.platform != "win32":
     import resource
 
 from respkv.errors import StartupError
 from respkv.net.listeners import Listener, listen_tcp, listen_unix, own_address, set_keepalive
-from respkv.net.tls import BadTls, Handshakes, make_context
 from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
 from respkv.server.server import Server
 from respkv.server.session import Session
+
+# Imported where it is needed: most servers have no `tls-port`, and save OpenSSL's memory (see respkv.net.deferred).
+if TYPE_CHECKING:
+    import ssl
+
+    from respkv.net.tls import Handshakes
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +91,7 @@ class Admission:
         # What the TCP listeners were opened for: a CONFIG SET that is taken back asks for nothing new.
         self._listens_at: tuple[int, int, tuple[str, ...]] = (0, 0, ())
         self._tls: ssl.SSLContext | None = None
-        self._handshakes = Handshakes()
+        self._handshakes: Handshakes | None = None
 
     def open(self) -> None:
         """Listen on all addresses that the configuration names.
@@ -97,8 +101,10 @@ class Admission:
         config = self.config
         try:
             if config.tls_port:
+                from respkv.net.tls import BadTls
+
                 try:
-                    self._tls = make_context(config)
+                    self._open_tls()
                 except BadTls as error:
                     raise StartupError(f"cannot configure TLS: {error}") from None
             self._open_tcp()
@@ -121,14 +127,16 @@ class Admission:
 
     def close(self) -> None:
         """Listen no more."""
-        self._handshakes.close()
+        if self._handshakes is not None:
+            self._handshakes.close()
         for listener in self.listeners:
             listener.close()
         self.listeners = []
 
     def resume(self) -> None:
         """Try again to accept where descriptors had run out, give up slow handshakes; called now and then."""
-        self._handshakes.expire()
+        if self._handshakes is not None:
+            self._handshakes.expire()
         paused = self._paused
         self._paused = []
         for listener in paused:
@@ -161,6 +169,7 @@ class Admission:
         """Admit the client once it speaks TLS. That there is no room it cannot be told before."""
         assert self._clients is not None
         assert self._tls is not None
+        assert self._handshakes is not None
         if len(self.server.sessions) >= self.config.maxclients:
             self.server.stats.rejected_connections += 1
             sock.close()
@@ -242,11 +251,21 @@ class Admission:
         if not self.config.tls_port:
             self._tls = None
             return
+        from respkv.net.tls import BadTls
+
         try:
-            self._tls = make_context(self.config)
+            self._open_tls()
         except BadTls as error:
             server_log.warning(logger, "cannot configure TLS", reason=str(error))
             raise CannotApply("Unable to update TLS configuration. Check server logs.") from error
+
+    def _open_tls(self) -> None:
+        """Raises BadTls."""
+        from respkv.net.tls import Handshakes, make_context
+
+        self._tls = make_context(self.config)
+        if self._handshakes is None:
+            self._handshakes = Handshakes()
 
     def _follow_maxclients(self) -> None:
         possible = allow_descriptors(self.config.maxclients)

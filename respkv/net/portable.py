@@ -6,13 +6,13 @@ much a request as the pump at depth 1; the difference shrinks with pipelining.
 
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 
 import trio
 
 from respkv.engine.clock import unix_ms
 from respkv.net.connection import RECEIVE_BYTES
-from respkv.net.tls import TlsSocket
 from respkv.server.durability import Durability, refusal_of
 from respkv.server.server import Server
 from respkv.server.session import UNSENT, Session
@@ -53,7 +53,7 @@ class PortableClients:
         """Serve a new client."""
         session.fd = sock.fileno()
         stream: TlsStream | trio.SocketStream
-        if isinstance(sock, TlsSocket):
+        if isinstance(sock, ssl.SSLSocket):
             stream = TlsStream(sock)
         else:
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
@@ -232,7 +232,7 @@ class PortableClients:
 class TlsStream(trio.abc.Stream):
     """A TLS client that has shaken hands, for one task that receives and one that sends."""
 
-    def __init__(self, sock: TlsSocket) -> None:
+    def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:

@@ -230,7 +230,7 @@ class Pump:
 
         Nothing is written to the log, and nobody goes on who waited: that is for the end of the turn.
         """
-        events = self._poll()
+        events = self._poll(0)
         at = self._by_session.get(running.number)
         if at is not None:
             events = [event for event in events if event[0] != at.fd]

@@ -9,12 +9,13 @@ from typing import Final
 
 from respkv.commands.flags import DENYOOM, NOSCRIPT, WRITE
 from respkv.commands.spec import CommandGroup
+from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import ReplyError, StartupError
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.dump import UnknownPayload
-from respkv.persistence.rdb_reader import NEWEST_REDIS_VERSION, NEWEST_VALKEY_VERSION, RdbReader, Target
+from respkv.persistence.rdb_reader import NEWEST_REDIS_VERSION, NEWEST_VALKEY_VERSION, RdbReader
 from respkv.persistence.rdb_values import DECODERS
 from respkv.persistence.rdb_writer import VERSION, encode_string
 from respkv.reply import OK, Reply
@@ -148,7 +149,7 @@ def encode_libraries(texts: list[bytes]) -> bytes:
     return body + crc64(body, 0).to_bytes(8, "little")
 
 
-def decode_libraries(payload: bytes, target: Target) -> list[bytes]:
+def decode_libraries(payload: bytes, target: Engine) -> list[bytes]:
     """The texts in a payload. O(bytes). Raises ReplyError."""
     size = len(payload) - _FOOTER_BYTES
     if size < 0:
