@@ -232,7 +232,7 @@ class PortableClients:
 class TlsStream(trio.abc.Stream):
     """A TLS client that has shaken hands, for one task that receives and one that sends."""
 
-    def __init__(self, sock: ssl.SSLSocket) -> None:
+    def __init__(self, sock: "ssl.SSLSocket") -> None:
         self._sock = sock
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
