@@ -17,6 +17,7 @@ from compat.benchmark.messages import messages
 from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
 from compat.benchmark.probe import Latencies, probing
 from compat.benchmark.results import Results
+from compat.benchmark.scripts import scripts
 from compat.servers import Server, start
 
 KEYS = 100_000
@@ -249,4 +250,5 @@ SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "blocking": blocking,
     "messages": messages,
     "access": access,
+    "scripts": scripts,
 }

@@ -96,7 +96,7 @@ class Interpreter:
         self._doomed = False
         self._is_dooming = False
         self._chance = Chance()
-        self._null = self._lua.eval(NULL_PROGRAM)
+        self._json_null = self._lua.eval(NULL_PROGRAM)
         started = self._load("sandbox.lua")(self._wire(version, version_number))
         self._run = started[b"run"]
         self._run_with = started[b"run_with"]
@@ -267,9 +267,9 @@ class Interpreter:
 
     def _json(self) -> Any:
         """The library `cjson`; its `new` gives another one with options of its own."""
-        make = self._load("cjson.lua")(self._null)
+        make = self._load("cjson.lua")(self._json_null)
         library = self._c_functions(make())
-        library[b"null"] = self._null
+        library[b"null"] = self._json_null
         library[b"_NAME"] = b"cjson"
         library[b"_VERSION"] = b"2.1.0"
         return self._table_from(library)
@@ -407,7 +407,7 @@ class Interpreter:
             self.fail({b"err": b"ERR First argument must be a number (log level)."})
         if not 0 <= level <= 3:
             self.fail({b"err": b"ERR Invalid log level."})
-        self.host.log(int(level), b" ".join(text_of(argument) for argument in arguments[1:]))
+        self.host.log(int(level), b" ".join([text_of(argument) for argument in arguments[1:]]))
 
     def _setresp(self, *arguments: Any) -> None:
         if len(arguments) != 1:
