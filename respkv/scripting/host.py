@@ -1,32 +1,29 @@
 """What scripts need of the server: whoever runs the interpreter hands it down."""
 
-from typing import Any
+from typing import Any, Protocol
 
 
-class Host:
-    """The commands, and what the server knows, as a script sees them; the base class has no commands."""
+class Host(Protocol):
+    """The commands, and what the server knows, as a script sees them.
 
-    def __init__(self) -> None:
-        # The protocol in which the script that runs sees replies: what `redis.setresp` said.
-        self.script_protocol = 2
-        # What a library is told that gives a function a name that is none.
-        self.bad_function_name = b""
+    `script_protocol` is that in which the script that runs sees replies: what `redis.setresp` said.
+    `bad_function_name` is what a library is told that gives a function a name that is none.
+    """
+
+    script_protocol: int
+    bad_function_name: bytes
 
     def call(self, arguments: tuple[Any, ...]) -> Any:
         """Run a command: its reply as the handler gave it. Raises ReplyError."""
-        raise NotImplementedError
 
     def may_run(self, arguments: tuple[Any, ...]) -> bool:
         """Whether the user may run this command. Raises ReplyError if there is no such command."""
-        raise NotImplementedError
 
     def is_function_name(self, name: bytes) -> bool:
         """Whether a function may be called so."""
-        return True
 
     def log(self, level: int, message: bytes) -> None:
         """Write a line to the server's log; `level` from 0 (debug) to 3 (warning)."""
 
     def interrupt(self) -> bytes:
         """Called now and then while a script runs: why it must end at once, or nothing."""
-        return b""

@@ -34,7 +34,6 @@ from respkv.engine.clock import steady_ns
 from respkv.errors import Busy, NoCommandGiven, OutOfMemory, ReplyError
 from respkv.persistence.functions import BadLibraryName, is_name
 from respkv.reply import Block, Encoded
-from respkv.scripting.host import Host
 from respkv.scripting.interpreter import BOOLEAN, Interpreter, LoadedFunction, ScriptError
 from respkv.scripting.scripts import Script, ScriptCache
 from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES
@@ -59,11 +58,11 @@ SERVE_EVERY_NS: Final = 1_000_000
 """How often others are served while a script runs for long."""
 
 
-class Scripting(Host):
-    """All scripts of a server, and the one that runs."""
+class Scripting:
+    """All scripts of a server, and the one that runs; the interpreter's Host."""
 
     def __init__(self, server: "Server") -> None:
-        super().__init__()
+        self.script_protocol = 2
         self.bad_function_name = BadLibraryName().message.removeprefix(b"ERR ")
         self.server = server
         self.engine = server.engine

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from respkv.errors import ReplyError
-from respkv.scripting.host import Host
 from respkv.scripting.interpreter import FAILED, Interpreter, ScriptError, error_text
 
 LIMIT = 16 * 1024 * 1024
 
 
-class Commands(Host):
+class Commands:
     """A host whose only commands say what they were given, fail, or end unexpectedly."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.script_protocol = 2
+        self.bad_function_name = b"bad name"
         self.calls: list[tuple[Any, ...]] = []
         self.logged: list[tuple[int, bytes]] = []
         self.why = b""
@@ -29,6 +29,12 @@ class Commands(Host):
         if arguments[0] == b"big":
             return [b"x" * 1000] * 1000
         return list(arguments)
+
+    def may_run(self, arguments: tuple[Any, ...]) -> bool:
+        return arguments[0] != b"denied"
+
+    def is_function_name(self, name: bytes) -> bool:
+        return name.isalnum()
 
     def log(self, level: int, message: bytes) -> None:
         self.logged.append((level, message))

@@ -7,13 +7,35 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from respkv.scripting.host import Host
+from respkv.errors import ReplyError
 from respkv.scripting.interpreter import Interpreter, ScriptError
+
+
+class Commands:
+    """A host without commands."""
+
+    script_protocol = 2
+    bad_function_name = b""
+
+    def call(self, arguments: tuple[Any, ...]) -> Any:
+        raise ReplyError(b"ERR no commands")
+
+    def may_run(self, arguments: tuple[Any, ...]) -> bool:
+        return False
+
+    def is_function_name(self, name: bytes) -> bool:
+        return True
+
+    def log(self, level: int, message: bytes) -> None:
+        pass
+
+    def interrupt(self) -> bytes:
+        return b""
 
 
 @pytest.fixture(scope="module")
 def lua() -> Interpreter:
-    return Interpreter(Host(), b"7.4.0", 0x070400, 1 << 25)
+    return Interpreter(Commands(), b"7.4.0", 0x070400, 1 << 25)
 
 
 def run(lua: Interpreter, body: bytes, *arguments: bytes) -> Any:
