@@ -31,7 +31,7 @@ class Commands:
         return list(arguments)
 
     def may_run(self, arguments: tuple[Any, ...]) -> bool:
-        return arguments[0] != b"denied"
+        return bool(arguments[0] != b"denied")
 
     def is_function_name(self, name: bytes) -> bool:
         return name.isalnum()

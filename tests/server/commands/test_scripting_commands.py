@@ -113,3 +113,17 @@ def test_errors_name_the_script(client: Client) -> None:
             b"8a08f4b52efaa2014867874031e0f420f142f6b5", client.run("SCRIPT", "LOAD", "return redis.call('nope')")
         )
     )
+
+
+def test_a_script_may_run_what_its_user_may(world: World, client: Client) -> None:
+    client.run("ACL", "SETUSER", "lim", "on", "nopass", "~k*", "+eval", "+get", "+set")
+    limited = world.connect()
+    limited.run("AUTH lim x")
+    assert limited.run("EVAL", "return redis.call('set', 'k1', 1)", 0) == "OK"
+    error = limited.error("EVAL", "return redis.call('incr', 'k1')", 0)
+    assert error.startswith("ERR ACL failure in script: User lim has no permissions to run the 'incr' command script: ")
+    assert limited.run("EVAL", "return redis.pcall('get', 'z').err", 0) == (
+        b"ERR ACL failure in script: No permissions to access a key"
+    )
+    assert limited.run("EVAL", "return redis.acl_check_cmd('get', 'k1')", 0) == 1
+    assert limited.run("EVAL", "return redis.acl_check_cmd('get', 'z')", 0) is None
