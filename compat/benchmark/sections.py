@@ -18,6 +18,7 @@ from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
 from compat.benchmark.probe import Latencies, probing
 from compat.benchmark.results import Results
 from compat.benchmark.scripts import scripts
+from compat.benchmark.transactions import transactions
 from compat.servers import Server, start
 
 KEYS = 100_000
@@ -251,4 +252,5 @@ SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "messages": messages,
     "access": access,
     "scripts": scripts,
+    "transactions": transactions,
 }

@@ -1,0 +1,67 @@
+"""The measurements of interactive transactions: what open ones cost others, and how many are done. respkv alone."""
+
+import contextlib
+import time
+
+from compat.benchmark.load import drive, fill
+from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan
+from compat.benchmark.results import Results
+from compat.servers import Server, start
+from compat.wire import Connection
+
+KEYS = 100_000
+OPEN = 1000
+SECTION = "transactions"
+
+
+def transactions(plan: Plan, results: Results) -> None:
+    """GET and SET of others beside none and a thousand open transactions; transfers one after the other."""
+    directives = {**EVERYSEC, "transaction-timeout": "0"}
+    for kind in (kind for kind in plan.kinds if kind.name == "respkv"):
+        with start(kind, directives, core=plan.server_core) as server:
+            fill(server, KEYS, core=plan.client_core)
+            for _ in range(plan.rounds):
+                _drive_all(plan, results, server, "none open")
+                with contextlib.ExitStack() as stack:
+                    for number in range(OPEN):
+                        _begin(stack.enter_context(server.connect()), number)
+                    _drive_all(plan, results, server, f"{OPEN} open")
+                _transfer(plan, results, server)
+
+
+def _begin(connection: Connection, number: int) -> None:
+    for words in (("BEGIN",), ("SET", f"locked:{number}", "v"), ("GET", f"read:{number}")):
+        reply = connection.ask(*words)
+        if reply.is_error:
+            raise RuntimeError(reply.text)
+
+
+def _drive_all(plan: Plan, results: Results, server: Server, beside: str) -> None:
+    for test in ("get", "set"):
+        for depth, full in ((1, 100_000), (64, 1_000_000)):
+            requests = plan.count(full)
+            rate = drive(
+                server, test, requests=requests, clients=CLIENTS, depth=depth, keys=KEYS, core=plan.client_core
+            )
+            name = f"{test.upper()}, depth {depth}, {beside}"
+            results.add(SECTION, name, "µs/request", server.kind.name, rate.cpu_us, more_is_better=False)
+            plan.say(f"{name} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+
+
+def _transfer(plan: Plan, results: Results, server: Server) -> None:
+    """Six commands each, one client that waits for each reply."""
+    count = plan.count(5000)
+    with server.connect() as connection:
+        began = time.monotonic()
+        for number in range(count):
+            source, target = f"account:{number % 100}", f"account:{number % 99 + 100}"
+            connection.ask("BEGIN")
+            connection.ask("GET", source)
+            connection.ask("GET", target)
+            connection.ask("DECR", source)
+            connection.ask("INCR", target)
+            connection.ask("COMMIT")
+        per_second = count / (time.monotonic() - began)
+    name = "BEGIN, two reads, two writes, COMMIT"
+    results.add(SECTION, name, "transactions/s", server.kind.name, per_second, more_is_better=True)
+    plan.say(f"{name} {per_second:,.0f}/s")
