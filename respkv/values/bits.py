@@ -5,7 +5,8 @@ leave them alone unless they say otherwise. They work in pieces of some KB, whic
 they are integers.
 
 The pace is that of `int.from_bytes`, 0.6 ns a byte, the fastest way of the interpreter to look into bytes; stretches of
-zeros or ones are passed at that of memcmp. To count, compiled code looks at words of 64 bits, at 0.1 ns a byte.
+zeros or ones are passed at that of memcmp. To count, compiled code looks at words of 64 bits, ten times as
+fast.
 """
 
 from typing import TYPE_CHECKING, Final

@@ -168,6 +168,23 @@ def test_members_that_are_taken_come_in_random_order(encoding: bytes) -> None:
     assert all(abs(total / rounds - middle) < 5 * deviation for total in positions.values())
 
 
+@pytest.mark.parametrize("size", [1, 20, 1500, 1999])
+def test_some_that_are_taken_are_gone(size: int) -> None:
+    """Few are taken in another way than many."""
+    members = [b"member:%d" % number for number in range(2000)]
+    value = Set.of(members, LIMITS)
+    taken = value.take_some(size, random.Random(8).random)
+    assert len(set(taken)) == size
+    assert sorted(value.members()) == sorted(set(members) - set(taken))
+    value.check()
+
+
+@given(st.sets(MEMBERS, max_size=30).map(list), st.sets(MEMBERS, max_size=30).map(list), st.booleans())
+def test_what_another_set_has_or_has_not(members: list[bytes], others: list[bytes], wanted: bool) -> None:
+    found = Set.of(members, LIMITS).members_in(Set.of(others, LIMITS), wanted)
+    assert sorted(found) == sorted(member for member in members if (member in others) == wanted)
+
+
 @given(st.sets(MEMBERS, min_size=1, max_size=30).map(list), st.integers(0, 40))
 def test_a_sample_has_no_repetitions(members: list[bytes], size: int) -> None:
     value = Set.of(members, LIMITS)
