@@ -11,7 +11,8 @@ from compat.differential.script import Case
 from compat.servers import Server
 from compat.wire import Connection
 
-CLASSES = "KEAmn"
+CLASSES = "KEAn"
+"""All but `m`: how often a command looks for a key that is not there is its own affair."""
 END = "end-of-events"
 
 
