@@ -51,6 +51,9 @@ class KeyPattern:
         self.pattern = pattern
         self.access = access
         self.matches = glob.compile(pattern)
+        # What a key must begin with, where the pattern says no more: many of these are tried at once.
+        before = pattern[:-1]
+        self.prefix = before if pattern[-1:] == b"*" and before and glob.is_literal(before) else b""
 
     def rule(self) -> bytes:
         """The rule that gives it."""

@@ -12,6 +12,7 @@ from typing import Final
 from respkv.acl.selector import (
     READ_WRITE,
     BadRule,
+    KeyPattern,
     Selector,
     access_of,
     has_spaces,
@@ -30,12 +31,13 @@ _HEX_DIGITS: Final = frozenset(b"0123456789abcdef")
 
 
 class Guard:
-    """What it takes to run an everyday command with one key: that one of `matchers` is true of the word at `at`."""
+    """What it takes to run an everyday command with one key: that the word at `at` matches one of `patterns`."""
 
-    def __init__(self, spec: Spec, at: int, matchers: list[Matcher]) -> None:
+    def __init__(self, spec: Spec, at: int, patterns: list[KeyPattern]) -> None:
         self.spec = spec
         self.at = at
-        self.matchers = matchers
+        self.prefixes = tuple(one.prefix for one in patterns if one.prefix)
+        self.matchers: list[Matcher] = [one.matches for one in patterns if not one.prefix]
 
 
 class User:
@@ -107,14 +109,14 @@ class User:
             return None
         # Where arguments decide, whoever may both read and write need not look at them.
         access = READ_WRITE if has_variable_flags(spec) else access_of(spec.key_flags[0])
-        matchers = [
-            one.matches
+        patterns = [
+            one
             for selector in self.selectors
             if selector.all_commands or spec.name in selector.commands
             for one in selector.keys
             if one.access & access == access
         ]
-        return Guard(spec, at, matchers) if matchers else None
+        return Guard(spec, at, patterns) if patterns else None
 
     def accepts(self, password: bytes) -> bool:
         """Whether `password` is one of this user's. Takes the same time for all that are not."""

@@ -619,6 +619,8 @@ class Session:
         if spec.mask & gate or not spec.least <= len(argv) <= spec.most:
             return None
         key = argv[guard.at]
+        if key.startswith(guard.prefixes):
+            return spec
         for matches in guard.matchers:
             if matches(key):
                 return spec

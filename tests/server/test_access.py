@@ -161,6 +161,15 @@ def test_a_key_in_a_fixed_place_is_decided_without_the_gate(world: World) -> Non
     assert COMMANDS[b"get"].rejected_calls == rejected + 2
 
 
+def test_patterns_that_are_prefixes_permit_what_they_do_as_patterns(world: World) -> None:
+    client = client_of(world, r"+@all %R~* ~a* ~b[1]* ~c\d* ~e**")
+    guard = client.session.user.guards[b"APPEND"]
+    assert guard.prefixes == (b"a",)
+    for key, is_permitted in (("a", 1), ("ab", 1), ("b1x", 1), ("b", 0), ("cd", 1), ("e", 1), ("", 0), ("x", 0)):
+        reply = client.run("APPEND", key, "x")
+        assert (reply == 1) == bool(is_permitted), key
+
+
 def test_who_listens_to_what_it_no_longer_may_is_disconnected(world: World) -> None:
     clients = [client_of(world, "+@all &news.* &other") for _ in range(4)]
     requests = ("SUBSCRIBE news.1", "PSUBSCRIBE news.*", "SSUBSCRIBE other", "PING")
