@@ -139,6 +139,9 @@ def _add_all(db: Keyspace, key: bytes, members: list[bytes], scores: list[float]
         if options & _XX:
             return 0
         value = SortedSet()
+        if len(members) > limits.zset_max_listpack_entries:
+            # Before scores go into a listpack, where a negative zero becomes a zero.
+            value.unpack()
     before = value.nbytes
     added = updated = 0
     for member, score in zip(members, scores, strict=True):

@@ -208,3 +208,11 @@ def test_a_large_set_that_is_deleted_is_taken_apart(client: Client, world: World
 def test_zrank_of_nothing_is_an_absent_array_with_its_score(client: Client) -> None:
     assert client.run("ZRANK k a") is None
     assert client.run("ZRANK k a WITHSCORE") is NULL_ARRAY
+
+
+def test_a_negative_zero_stays_where_a_new_set_is_large_from_the_beginning(client: Client) -> None:
+    client.run("CONFIG SET zset-max-listpack-entries 3")
+    client.run("ZADD large 0 a 0 a 0 a -0 b")
+    assert client.run("ZRANGE large 0 -1 WITHSCORES") == [b"a", b"0", b"b", b"-0"]
+    client.run("ZADD small 0 a -0 b")
+    assert client.run("ZRANGE small 0 -1 WITHSCORES") == [b"a", b"0", b"b", b"0"]
