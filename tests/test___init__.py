@@ -12,8 +12,11 @@ import respkv
 import respkv.embedded
 
 PUBLIC = """
-    Codec CodecError DiskError MemoryLimitError Store StoreClosedError StoreDamagedError StoreError StoreInUseError
-    StoreStats StoreUnreadableError WrongTypeError __version__
+    AsyncStore Codec CodecError DataStore DeadlockError DiskError InMemoryStore InvalidValueError
+    KeyExistsError KeyNotFoundError KeyTooLongError LockTimeoutError MemoryLimitError Store StoreClosedError
+    StoreDamagedError StoreError StoreFullError StoreInUseError StoreStats StoreTransaction
+    StoreUnreadableError TransactionEndedError ValueTooLargeError WrongTypeError __version__ connect
+    running_server
 """
 
 MODULES = [f"respkv.embedded.{module.name}" for module in pkgutil.iter_modules(respkv.embedded.__path__)]

@@ -25,12 +25,13 @@ LEVELS = {
     7: ["cli", "docs_pages", "testing", "__main__", "__init__"],
 }
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms}
-NEIGHBOURS = {("__main__", "cli")}
+# A server in a thread of a program is both.
+NEIGHBOURS = {("__main__", "cli"), ("embedded", "net")}
 # A command never encodes: it returns values. This arrow would go down, and is still not drawn.
 FORBIDDEN = {("commands", "resp")}
 
 # Tests of what lies beside the package, or of the package as a whole.
-TESTS_OF_THE_WHOLE = {"architecture", "dockerfile", "readme", "setup", "tutorial"}
+TESTS_OF_THE_WHOLE = {"architecture", "dockerfile", "embedding", "readme", "setup", "tutorial"}
 
 # Clocks that measure how long something takes, and cannot tell what time it is.
 DURATIONS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}

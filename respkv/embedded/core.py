@@ -29,22 +29,21 @@ from respkv.commands.keys import del_
 from respkv.commands.strings import set_
 from respkv.embedded.errors import (
     DiskError,
+    LockTimeoutError,
     MemoryLimitError,
     StoreClosedError,
-    StoreDamagedError,
     StoreError,
-    StoreInUseError,
     StoreUnreadableError,
     WrongTypeError,
+    store_error,
 )
-from respkv.engine.clock import unix_ms
+from respkv.engine.clock import steady_s, unix_ms
 from respkv.engine.engine import Argv, Engine
 from respkv.engine.keyspace import Keyspace, string_bytes
+from respkv.engine.locks import Owner, Wants, with_databases
 from respkv.errors import ReplyError, StartupError, WrongType
 from respkv.persistence.aof import AppendLog
-from respkv.persistence.damage import DamagedFile
 from respkv.persistence.files import FileSystem
-from respkv.persistence.lock import DirectoryInUse
 from respkv.server.config import Config
 from respkv.server.instance import Instance
 
@@ -153,33 +152,25 @@ class Core:
             self._open(path)
         # The batches that were in the log when it was opened.
         self.first_lsn = 0 if self.storage.log is None else self.storage.log.lsn
-        self._thread = threading.Thread(target=self._keep_house, name="respkv-housekeeping", daemon=True)
-        self._thread.start()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="respkv-housekeeping", daemon=True)
+        self._housekeeper.start()
         _open_cores.add(self)
 
     def _open(self, path: str) -> None:
         storage = self.storage
-        try:
-            storage.lock()
-        except DirectoryInUse as error:
-            raise StoreInUseError(path, error.holder) from None
-        except StartupError as error:
-            raise StoreUnreadableError(str(error)) from None
         # What is loaded is no garbage, and each million of objects would be looked through again and again.
         collects = gc.isenabled()
         gc.disable()
         try:
+            storage.lock()
             for _ in storage.load():
                 pass
             log = storage.open_log()
             if log is not None:
                 self.attach(log)
-        except DamagedFile as error:
-            storage.unlock()
-            raise StoreDamagedError(str(error), error.path, error.offset, error.reason) from None
         except (StartupError, OSError) as error:
             storage.unlock()
-            raise StoreUnreadableError(str(error)) from None
+            raise store_error(path, error) from None
         except BaseException:
             storage.unlock()
             raise
@@ -198,9 +189,11 @@ class Core:
             engine = self.engine
             engine.now_ms = unix_ms()
             engine.waits_for = 0
+            if engine.locks:
+                self._take_turn({(0, key): False})
             value = self.db.find(key)
             if engine.waits_for > engine.durable:
-                self._settle(engine.waits_for)
+                self.settle(engine.waits_for)
             if value is None or type(value) is bytes:
                 return value
             return string_bytes(value)
@@ -214,6 +207,8 @@ class Core:
         self.latch.acquire()
         try:
             self._begin_write(True)
+            if self.engine.locks:
+                self._take_turn({(0, key): True})
             argv = [b"SET", key, value]
             if ttl_ms:
                 argv += [b"PXAT", b"%d" % (self.engine.now_ms + ttl_ms)]
@@ -228,6 +223,8 @@ class Core:
         self.latch.acquire()
         try:
             self._begin_write(False)
+            if self.engine.locks:
+                self._take_turn({(0, key): True})
             value = self.db.find(key)
             if value is not None:
                 value = string_bytes(value)
@@ -241,20 +238,23 @@ class Core:
         finally:
             self.latch.release()
 
-    def run(self, work: Callable[["Core"], Any], writes: bool, grows: bool = False) -> Any:
+    def run(self, work: Callable[["Core"], Any], writes: bool, grows: bool = False, wants: Wants | None = None) -> Any:
         """What `work`, which runs commands by `apply`, returns: with the latch held, and then the disk waited for.
 
         Args:
             work: what to do.
             writes: whether it may change anything; its effects are one transaction then.
             grows: whether it may take memory, and is refused at `maxmemory`.
+            wants: the keys that transactions must not have locked, and whether it changes them.
         """
         self.latch.acquire()
         try:
-            if writes:
+            if writes or grows:
                 self._begin_write(grows)
             else:
                 self._begin()
+            if wants is not None and self.engine.locks:
+                self._take_turn(wants)
             since = len(self.engine.effects)
             try:
                 return work(self)
@@ -293,7 +293,9 @@ class Core:
         """Return when batch `lsn` is on disk. Raises DiskError."""
         self.latch.acquire()
         try:
-            self._settle(lsn)
+            log = self.durability.log
+            if log is not None and self.durability.holds:
+                self._settle_now(log, lsn)
         finally:
             self.latch.release()
 
@@ -307,7 +309,7 @@ class Core:
     def _begin_write(self, grows: bool) -> None:
         self._begin()
         if self.durability.failed:
-            raise self._disk_error()
+            raise self.disk_error()
         if grows and self.server.gate & GATE_MEMORY and not self.server.make_room():
             raise MemoryLimitError("the store is at maxmemory, and nothing can be evicted")
 
@@ -317,11 +319,46 @@ class Core:
         if self.server.ready or self.server.pushed:
             self.clients.finish_turn()
         if engine.waits_for > engine.durable:
-            self._settle(engine.waits_for)
+            self.settle(engine.waits_for)
+
+    # Locks of transactions; the latch is held
+
+    def _take_turn(self, wants: Wants) -> None:
+        """Return when nobody has locked `wants`, in order of arrival. Raises LockTimeoutError."""
+        locks = self.engine.locks
+        wants = with_databases(wants)
+        if not locks.would_block(wants):
+            return
+        owner = locks.new_owner()
+        locks.acquire(owner, wants, self.release)
+        # It holds nothing, so whoever is in a cycle with it goes on.
+        locks.victim_of(owner)
+        try:
+            self.wait_for_lock(owner)
+        finally:
+            # From here on nobody comes in between.
+            locks.release_all(owner)
+            if self.engine.filled:
+                self.engine.waiters.serve()
+
+    def wait_for_lock(self, owner: Owner) -> None:
+        """Return when `owner` waits for nothing any more. Raises LockTimeoutError, and it does not wait then either."""
+        timeout_ms = self.server.config.lock_timeout
+        end_s = steady_s() + timeout_ms / 1000
+        while owner.waiting is not None and not self.closed:
+            left_s = end_s - steady_s()
+            if timeout_ms and left_s <= 0:
+                self.engine.locks.withdraw(owner)
+                raise LockTimeoutError(f"a transaction holds a key for longer than {timeout_ms} ms")
+            self._changed.wait(left_s if timeout_ms else None)
+        if self.closed:
+            raise StoreClosedError(self._why_closed)
+        self.engine.now_ms = unix_ms()
+        self.engine.waits_for = 0
 
     # The disk; the latch is held
 
-    def _settle(self, lsn: int) -> None:
+    def settle(self, lsn: int) -> None:
         """Return when batch `lsn` is as durable as the policy asks for."""
         engine = self.engine
         durability = self.durability
@@ -332,17 +369,22 @@ class Core:
             if engine.effects:
                 durability.write()
             if durability.failed:
-                raise self._disk_error()
+                raise self.disk_error()
             return
         if self.defers:
             self.unsettled = max(self.unsettled, lsn)
             return
+        self._settle_now(log, lsn)
+
+    def _settle_now(self, log: AppendLog, lsn: int) -> None:
+        engine = self.engine
+        durability = self.durability
         while engine.durable < lsn:
             if self._syncing or self._reserved:
                 self._changed.wait()
                 continue
             if durability.failed:
-                raise self._disk_error()
+                raise self.disk_error()
             if engine.effects:
                 durability.write()
             self._sync(log)
@@ -351,7 +393,6 @@ class Core:
         """Sync what is written, with the latch open meanwhile."""
         fd = log.begin_sync()
         if fd >= 0:
-            lsn = log.written_lsn
             self._syncing = True
             error: OSError | None = None
             self.latch.release()
@@ -359,14 +400,12 @@ class Core:
                 log.files.sync(fd)
             except OSError as problem:
                 error = problem
-            except BaseException:  # an interrupt: nobody knows how far it came
-                lsn = 0
-                raise
             finally:
+                # After an interrupt nobody knows how far it came: the next one takes it all.
                 self.latch.acquire()
                 self._syncing = False
-                log.end_sync(lsn, error)
                 self._changed.notify_all()
+            log.end_sync(error)
         self.durability.take_over_state()
         if self.durability.failed or fd >= 0:
             self.clients.release()
@@ -381,7 +420,8 @@ class Core:
         self._reserved -= 1
         self._changed.notify_all()
 
-    def _disk_error(self) -> DiskError:
+    def disk_error(self) -> DiskError:
+        """Why writes are refused just now."""
         reason = self.server.persistence.write_error
         return DiskError(f"the log cannot be written: {reason or 'the disk failed'}")
 
@@ -490,8 +530,8 @@ class Core:
             is_safe = self._close(_CLOSED)
         finally:
             self.latch.release()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if threading.current_thread() is not self._housekeeper:
+            self._housekeeper.join()
         if not is_safe:
             raise DiskError("the store is closed, but its last changes may not be on disk")
 

@@ -4,6 +4,10 @@ Where Python has an exception for the kind of mistake, ours is one of these too:
 `KeyError`, a value that cannot be stored a `ValueError`.
 """
 
+from respkv.errors import StartupError
+from respkv.persistence.damage import DamagedFile
+from respkv.persistence.lock import DirectoryInUse
+
 
 class StoreError(Exception):
     """Any error that a store raises itself.
@@ -83,6 +87,18 @@ class CodecError(StoreError, ValueError):
     """
 
 
+class LockTimeoutError(StoreError):
+    """A transaction of somebody else holds a key for longer than `lock_timeout` ms; the call did nothing."""
+
+
+class TransactionEndedError(StoreError):
+    """The transaction is over: committed, rolled back, or ended by an operator."""
+
+
+class DeadlockError(TransactionEndedError):
+    """Transactions waited for each other in a circle; this one, the youngest, was rolled back. Try it again."""
+
+
 class KeyExistsError(StoreError, KeyError):
     """The key that was to be created is there already."""
 
@@ -109,3 +125,12 @@ class InvalidValueError(StoreError, ValueError):
 
 class StoreFullError(StoreError):
     """The files would become larger than `max_file_bytes`, even compacted. Nothing was changed."""
+
+
+def store_error(path: str, error: StartupError | OSError) -> StoreError:
+    """What the reason not to open the data directory `path` is to who called."""
+    if isinstance(error, DirectoryInUse):
+        return StoreInUseError(path, error.holder)
+    if isinstance(error, DamagedFile):
+        return StoreDamagedError(str(error), error.path, error.offset, error.reason)
+    return StoreUnreadableError(str(error))

@@ -6,7 +6,7 @@ Rule 2: values are copies: changing what `get` returned changes nothing in the s
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,9 @@ from respkv.embedded.codecs import BYTES, Codec, decode_key, decode_value, encod
 from respkv.embedded.core import Core
 from respkv.embedded.errors import DiskError
 from respkv.embedded.snapshots import write_snapshot
+from respkv.embedded.transaction import StoreTransaction
 from respkv.engine.keyspace import string_bytes
+from respkv.engine.locks import Wants
 from respkv.engine.shards import SHARD_COUNT
 
 Key = str | bytes
@@ -143,7 +145,7 @@ class Store(MutableMapping[str, Any]):
         (True, False)
         """
         name = encode_key(key)
-        return bool(self._core.run(lambda core: core.db.look(name) is not None, writes=False))
+        return bool(self._core.run(lambda core: core.db.look(name) is not None, writes=False, wants={(0, name): False}))
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str | bytes) and self.contains(key)
@@ -167,7 +169,8 @@ class Store(MutableMapping[str, Any]):
                     found[key] = string_bytes(value)
             return found
 
-        found: dict[AnyKey, bytes] = self._core.run(read, writes=False)
+        wants: Wants = {(0, name): False for _, name in names}
+        found: dict[AnyKey, bytes] = self._core.run(read, writes=False, wants=wants)
         return {key: decode_value(self._codec, value) for key, value in found.items()}
 
     def ttl(self, key: Key) -> float | None:
@@ -187,7 +190,7 @@ class Store(MutableMapping[str, Any]):
             at_ms = core.db.expiry_of(name)
             return at_ms if at_ms < 0 else max(0, at_ms - core.engine.now_ms)
 
-        left_ms: int = self._core.run(read, writes=False)
+        left_ms: int = self._core.run(read, writes=False, wants={(0, name): False})
         if left_ms == -2:
             raise KeyError(key)
         return None if left_ms < 0 else left_ms / 1000
@@ -233,7 +236,8 @@ class Store(MutableMapping[str, Any]):
             for name, data in encoded:
                 _set(core, name, data, ttl_ms)
 
-        self._core.run(write, writes=True, grows=True)
+        wants: Wants = {(0, name): True for name, _ in encoded}
+        self._core.run(write, writes=True, grows=True, wants=wants)
 
     def update(self, other: Any = (), /, **more: Any) -> None:
         """As `dict.update`, in one step."""
@@ -258,7 +262,7 @@ class Store(MutableMapping[str, Any]):
             _set(core, name, data, ttl_ms)
             return True
 
-        return bool(self._core.run(write, writes=True, grows=True))
+        return bool(self._core.run(write, writes=True, grows=True, wants={(0, name): True}))
 
     def setdefault(self, key: Key, default: Any = None) -> Any:
         """The value of `key`; if there is none, `default`, which becomes its value. Raises as `put`."""
@@ -271,7 +275,7 @@ class Store(MutableMapping[str, Any]):
             _set(core, name, data, 0)
             return data
 
-        return decode_value(self._codec, self._core.run(write, writes=True, grows=True))
+        return decode_value(self._codec, self._core.run(write, writes=True, grows=True, wants={(0, name): True}))
 
     def compare_and_set(self, key: Key, expected: Any, value: Any, ttl: Seconds | None = None) -> bool:
         """Give `key` a value if what it holds is `expected`; whether it was. O(1). Raises as `put`.
@@ -295,7 +299,7 @@ class Store(MutableMapping[str, Any]):
             _set(core, name, data, ttl_ms)
             return True
 
-        return bool(self._core.run(write, writes=True, grows=True))
+        return bool(self._core.run(write, writes=True, grows=True, wants={(0, name): True}))
 
     def delete(self, key: Key) -> Any:
         """Delete `key`; the value that it had, or None. O(1).
@@ -320,6 +324,7 @@ class Store(MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Delete some key; it and its value. Raises KeyError when the store is empty."""
+        # Of a key that is not known yet: nobody may have locked any.
 
         def write(core: Core) -> tuple[bytes, bytes] | None:
             name = core.db.random_key()
@@ -329,19 +334,49 @@ class Store(MutableMapping[str, Any]):
             core.apply(del_, [b"DEL", name])
             return name, value
 
-        found = self._core.run(write, writes=True)
+        found = self._core.run(write, writes=True, wants={(0, None): True})
         if found is None:
             raise KeyError("the store is empty")
         return decode_key(found[0]), decode_value(self._codec, found[1])
 
     def __delitem__(self, key: Key) -> None:
         name = encode_key(key)
-        if not self._core.run(lambda core: core.apply(del_, [b"DEL", name]), writes=True):
+        if not self._core.run(lambda core: core.apply(del_, [b"DEL", name]), writes=True, wants={(0, name): True}):
             raise KeyError(key)
 
     def clear(self) -> None:
         """Delete all keys. O(1); the memory is given back bit by bit."""
-        self._core.run(lambda core: core.apply(flushdb, [b"FLUSHDB"]), writes=True)
+        self._core.run(lambda core: core.apply(flushdb, [b"FLUSHDB"]), writes=True, wants={(0, None): True})
+
+    # Several steps
+
+    def transaction(self) -> StoreTransaction:
+        """A transaction, for a `with` block: all of its reads and changes happen at once, or none.
+
+        Raises StoreClosedError. See `StoreTransaction` for what it does and what its methods raise.
+        """
+        return StoreTransaction(self._core, self._codec)
+
+    def get_and_update(self, key: Key, function: Callable[[Any], Any]) -> Any:
+        """Give `key` the value that `function` makes of the current one (None if there is none); the new value.
+
+        The key is locked while `function` runs, once; other keys are not. If it returns None, the key is deleted. If it
+        raises, nothing changes. It must not wait for others who want this key.
+
+        >>> import respkv
+        >>> store = respkv.Store(codec="json")
+        >>> store.get_and_update("visits", lambda count: (count or 0) + 1)
+        1
+
+        Raises: LockTimeoutError, and as `put`.
+        """
+        with self.transaction() as transaction:
+            value = function(transaction.get(key, for_update=True))
+            if value is None:
+                transaction.delete(key)
+            else:
+                transaction.put(key, value)
+        return value
 
     # The whole
 

@@ -19,6 +19,7 @@ from respkv.errors import StartupError
 from respkv.net.listeners import Listener, listen_tcp, listen_unix, own_address, set_keepalive
 from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
+from respkv.server.config.table import TABLE
 from respkv.server.server import Server
 from respkv.server.session import Session
 
@@ -93,8 +94,12 @@ class Admission:
         self._tls: ssl.SSLContext | None = None
         self._handshakes: Handshakes | None = None
 
-    def open(self) -> None:
+    def open(self, any_port_of: str = "") -> None:
         """Listen on all addresses that the configuration names.
+
+        Args:
+            any_port_of: an address to listen at as well, on a port of the operating system's choice, which becomes
+                the `port` of the configuration.
 
         Raises: StartupError, naming the address; nothing is listened on then.
         """
@@ -108,6 +113,8 @@ class Admission:
                 except BadTls as error:
                     raise StartupError(f"cannot configure TLS: {error}") from None
             self._open_tcp()
+            if any_port_of:
+                self._open_any_port(any_port_of)
             if config.unixsocket:
                 self.listeners.append(listen_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
         except StartupError:
@@ -216,6 +223,14 @@ class Admission:
                 opened = True
         if config.bind and not opened:
             raise StartupError(f"none of the addresses of bind can be listened on: {' '.join(config.bind)}")
+
+    def _open_any_port(self, address: str) -> None:
+        listener = listen_tcp(address, 0, self.config.tcp_backlog)
+        if listener is not None:
+            self.listeners.append(listener)
+            port = listener.sock.getsockname()[1]
+            self.config.put(TABLE["port"], [b"%d" % port])
+            self._listens_at = (port, self.config.tls_port, self.config.bind)
 
     def _close_tcp(self) -> None:
         for listener in self.listeners:

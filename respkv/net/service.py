@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import trio
 
@@ -84,10 +85,28 @@ def _write_pid_file(path: str) -> None:
 
 
 class Service:
-    """One server in this process."""
+    """One server in this process.
 
-    def __init__(self, config: Config, files: FileSystem | None = None, *, portable: bool = False) -> None:
+    Args:
+        config: what it does.
+        files: what it reads and writes files by.
+        portable: whether clients are served without a poller.
+        announce: called with the seconds that loading took, once clients are served; None prints the banner.
+        watches_signals: whether SIGTERM and SIGINT end it: only the main thread can have them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        files: FileSystem | None = None,
+        *,
+        portable: bool = False,
+        announce: Callable[[float], None] | None = None,
+        watches_signals: bool = True,
+    ) -> None:
         self.config = config
+        self._announce = announce or self._print_banner
+        self._watches_signals = watches_signals
         self.instance = Instance(config, self, files)
         self.engine = self.instance.engine
         self.server = self.instance.server
@@ -116,7 +135,8 @@ class Service:
                 self.server.facts.multiplexing = poller.name
                 nursery.start_soon(self._run_pump, self._clients)
             self.admission.start(self._clients)
-            nursery.start_soon(self._watch_signals)
+            if self._watches_signals:
+                nursery.start_soon(self._watch_signals)
             nursery.start_soon(self.metrics.serve)
             refusal = await self._start(nursery)
             if refusal is None:
@@ -162,12 +182,15 @@ class Service:
             return StartupError(f"cannot load the data: {error}")
         loading_s = time.monotonic() - started_s
         self.server.set_gate(GATE_LOADING, False)
-        names = [listener.name for listener in self.admission.listeners]
-        count = sum(db.size() for db in self.engine.databases)
-        print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
+        self._announce(loading_s)
         nursery.start_soon(self._tick_forever)
         nursery.start_soon(self._sweep_forever)
         return None
+
+    def _print_banner(self, loading_s: float) -> None:
+        names = [listener.name for listener in self.admission.listeners]
+        count = sum(db.size() for db in self.engine.databases)
+        print(banner(self.config, BUILD, names, count, loading_s), file=sys.stderr, flush=True)
 
     async def _load(self) -> bool:
         """Load the data; False if the server was stopped meanwhile."""

@@ -85,6 +85,8 @@ class AppendLog:
         self._size = position.size
         # What of it is known to be on stable storage.
         self._synced_size = position.size
+        # What was written when a caller began to sync.
+        self._begun_lsn = self._begun_size = 0
         self._older_size = 0
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
@@ -162,14 +164,17 @@ class AppendLog:
             self.collect()
         if self.state in (POISONED, CLOSED) or self.durable_lsn >= self.written_lsn:
             return -1
+        self._begun_lsn = self.written_lsn
+        self._begun_size = self._size
         return self._fd
 
-    def end_sync(self, lsn: int, error: OSError | None) -> None:
-        """The sync ended: all up to `lsn` is durable, or nothing more of this file can be."""
+    def end_sync(self, error: OSError | None) -> None:
+        """The sync ended: all that was written when it began is durable, or nothing more of this file can be."""
         if error is not None:
             self._poison(_reason(error))
-        else:
-            self.durable_lsn = max(self.durable_lsn, lsn)
+        elif self._begun_lsn > self.durable_lsn:
+            self.durable_lsn = self._begun_lsn
+            self._synced_size = self._begun_size
 
     def request_sync(self) -> None:
         """Make all that is written durable in the background; `collect` tells when."""
@@ -295,6 +300,11 @@ class AppendLog:
     def current_size(self) -> int:
         """Bytes of all files that a start would load (`aof_current_size`)."""
         return self._older_size + self._size
+
+    @property
+    def segment_bytes(self) -> int:
+        """Bytes of the increment that is appended to."""
+        return self._size
 
     @property
     def pending_bytes(self) -> int:

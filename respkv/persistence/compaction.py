@@ -83,6 +83,8 @@ class Compaction:
         """
         self.summary: Summary | None = None
         self.failure = ""
+        # The thread that removes the old files, once it is finished.
+        self.removal: threading.Thread | None = None
         self._log = log
         self._keep = keep
         self._started_at_s = time.monotonic()
@@ -148,7 +150,7 @@ class Compaction:
             log.adopt(manifest.with_base(self._base, loaded[len(self._old) :]))
         except LogFailed as error:  # the base stays: a manifest of unknown fate may name it
             raise CompactionFailed(str(error)) from error
-        remove_surplus(log, self._keep)
+        self.removal = remove_surplus(log, self._keep)
 
     def abandon(self) -> None:
         """End the child if it still runs, and remove what it wrote."""
@@ -193,6 +195,7 @@ class Compactor:
         self.last_seconds = -1.0
         self.failure = ""
         self.summary: Summary | None = None
+        self.removal: threading.Thread | None = None
         self._log = log
         self._engine = engine
         self._wait_for_lsn = 0
@@ -261,6 +264,7 @@ class Compactor:
         self.last_ok = True
         self.failure = ""
         self.summary = compaction.summary
+        self.removal = compaction.removal
         logger.info("compaction done in %.1f s: %s", self.last_seconds, self.summary)
 
     def _failed(self, reason: str) -> None:
@@ -322,8 +326,8 @@ def surplus(manifest: Manifest, keep: int) -> list[LogFile]:
         if not generations or ".incr." not in item.name:
             generations.append([])
         generations[-1].append(item)
-    kept = generations[len(generations) - keep :] if keep else []
-    return [item for generation in generations[: len(generations) - len(kept)] for item in generation]
+    doomed = generations[: max(0, len(generations) - keep)]
+    return [item for generation in doomed for item in generation]
 
 
 def clean(files: FileSystem, layout: Layout, manifest: Manifest, keep: int) -> list[str]:

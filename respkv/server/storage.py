@@ -20,6 +20,7 @@ from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import DirectoryLock
 from respkv.persistence.manifest import Layout, read_manifest
 from respkv.persistence.recovery import Progress, Recovered, load, load_snapshot, recover
+from respkv.persistence.segments import Segmenter
 from respkv.server import log as server_log
 from respkv.server.config import CannotApply, Config
 from respkv.server.durability import Durability
@@ -70,6 +71,7 @@ class Storage(Persistence):
         self._lock: DirectoryLock | None = None
         self._recovered = Recovered()
         self._compactor: Compactor | None = None
+        self._segmenter: Segmenter | None = None
         self._writer: SnapshotThread | None = None
         self._transfers = Transfers(self.engine, self.files, config.dir, self._new_snapshot_writer)
         self._retry_at_s = 0.0
@@ -161,6 +163,7 @@ class Storage(Persistence):
             self.durability.take_over_state()
             if was_running and self._compactor.running is None:
                 self._rewrite_ended(self._compactor)
+            self._cut_log(self._compactor)
         self._tick_transfers()
         if self._writer is not None:
             self._feed_snapshot(self._writer)
@@ -177,6 +180,11 @@ class Storage(Persistence):
         refuses = self.config.stop_writes_on_bgsave_error and bool(self.config.save)
         self.durability.set_snapshot_failed(refuses and not self.last_save_ok)
         self._take_stock()
+
+    def _cut_log(self, compactor: Compactor) -> None:
+        # A compaction that is about to start begins another file anyway.
+        if self._segmenter is not None and not compactor.is_scheduled:
+            self._segmenter.tick(self.config.aof_segment_size)
 
     def _recover_log(self) -> None:
         now_s = steady_s()
@@ -369,6 +377,13 @@ class Storage(Persistence):
             raise
         return log
 
+    def wait_for_removals(self) -> None:
+        """Return when the files that the last compaction replaced are gone."""
+        compactor = self._compactor
+        if compactor is not None and compactor.removal is not None:
+            compactor.removal.join()
+            compactor.removal = None
+
     def rewrite_failure(self) -> str:
         """Why the last compaction came to nothing; empty if it did not."""
         return "" if self._compactor is None else self._compactor.failure
@@ -473,6 +488,7 @@ class Storage(Persistence):
         self.log = log
         self.log_enabled = True
         self._compactor = Compactor(log, self.engine, self.config.snapshot_keep)
+        self._segmenter = Segmenter(log, self.engine)
 
     def _write_base(self, path: str) -> None:
         write_base(self.files, path, self.engine.databases, {}, list(self.engine.libraries.texts.values()))

@@ -235,7 +235,7 @@ def test_damage_is_refused_with_file_and_offset_and_nothing_is_changed(tmp_path:
     core.close()
     increment = tmp_path / "appendonlydir" / "appendonly.aof.1.incr.aof"
     data = bytearray(increment.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[data.find(b"value", len(data) // 2)] ^= 1
     increment.write_bytes(data)
     with pytest.raises(StoreDamagedError) as caught:
         Core(str(tmp_path), {})
@@ -264,7 +264,7 @@ def test_after_close_every_call_says_so() -> None:
 
 def test_the_housekeeping_thread_ends_with_the_store() -> None:
     core = Core(None, {})
-    thread = core._thread
+    thread = core._housekeeper
     assert thread.is_alive()
     core.close()
     assert not thread.is_alive()

@@ -169,6 +169,12 @@ class Durability(Values):
     auto_aof_rewrite_min_size = Directive(
         Memory(), 64 * MB, "Do not compact by itself while the log is smaller than this.", since="2.4"
     )
+    aof_segment_size = Directive(
+        Memory(),
+        64 * MB,
+        "Begin another file of the log once the current one has so many bytes; 0 never.",
+        since="respkv 0.1",
+    )
     snapshot_keep = Directive(
         Integer(0, INT_MAX),
         0,
