@@ -521,13 +521,16 @@ class Session:
         large_bytes = 0
         last: Spec | None = None
         name = b""
+        known: Spec | None = None
         is_mixed = False
         for at in range(total):
             argv = requests[at]
             # Mostly it is the same command again, and to compare its name takes a third of the time.
-            if spec is None or argv[0] != name:
+            if known is None or argv[0] != name:
                 name = argv[0]
-                spec = names.get(name)
+                known = names.get(name)
+            # What `_unobstructed` gives holds for these arguments alone: the next command is judged anew.
+            spec = known
             if (spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most) and (
                 spec := self._unobstructed(spec, argv)
             ) is None:
@@ -544,6 +547,7 @@ class Session:
                 db = self.db
                 gate = self.gate
                 names = self.names
+                known = None
                 continue
             if spec is not last:
                 is_mixed = is_mixed or last is not None
