@@ -33,6 +33,9 @@ FORBIDDEN = {("commands", "resp")}
 # Tests of what lies beside the package, or of the package as a whole.
 TESTS_OF_THE_WHOLE = {"architecture", "dockerfile", "embedding", "readme", "setup", "tutorial"}
 
+# Tests of what lies beside the package, and of promises that no module keeps alone.
+BESIDE_THE_TREE = {Path("compat"), Path("reliability")}
+
 # Clocks that measure how long something takes, and cannot tell what time it is.
 DURATIONS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 
@@ -133,7 +136,7 @@ def test_tests_mirror_the_tree(path: Path) -> None:
     """`tests/engine/test_expiry.py` tests `respkv/engine/expiry.py`; so may `test_expiry_of_hashes.py`."""
     folder = path.parent.relative_to(TESTS)
     subject = path.stem.removeprefix("test_")
-    if (folder == Path() and subject in TESTS_OF_THE_WHOLE) or folder == Path("compat"):
+    if (folder == Path() and subject in TESTS_OF_THE_WHOLE) or folder in BESIDE_THE_TREE:
         return
     modules = {module.stem for module in (PACKAGE / folder).glob("*.py")}
     modules |= {module.parent.name for module in (PACKAGE / folder).glob("*/__init__.py")}

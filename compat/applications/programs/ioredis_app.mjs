@@ -1,0 +1,31 @@
+// ioredis: pipelines, transactions, custom commands in Lua, pub/sub, streams, scan streams, blocking pops.
+import assert from "node:assert";
+import { once } from "node:events";
+import Redis from "ioredis";
+
+const [host, port] = [process.argv[2], Number(process.argv[3])];
+const client = new Redis({ host, port });
+const other = new Redis({ host, port });
+await client.flushall();
+assert.strictEqual(await client.set("k", "v", "EX", 30), "OK");
+assert.deepStrictEqual(await client.pipeline().incr("n").incr("n").exec(), [[null, 1], [null, 2]]);
+assert.deepStrictEqual(await client.multi().hset("h", { f: "1" }).hgetall("h").exec(), [[null, 1], [null, { f: "1" }]]);
+client.defineCommand("both", { numberOfKeys: 2, lua: "return {redis.call('get', KEYS[1]), redis.call('get', KEYS[2])}" });
+assert.deepStrictEqual(await client.both("k", "n"), ["v", "2"]);
+const subscriber = new Redis({ host, port });
+await subscriber.subscribe("news");
+const heard = once(subscriber, "message");
+await client.publish("news", "hello");
+assert.deepStrictEqual(await heard, ["news", "hello"]);
+const popped = other.blpop("queue", 5);
+await client.rpush("queue", "job");
+assert.deepStrictEqual(await popped, ["queue", "job"]);
+for (let i = 0; i < 300; i++) client.set(`scan:${i}`, i);
+await client.wait(0, 1);
+const found = new Set();
+for await (const keys of client.scanStream({ match: "scan:*", count: 50 })) keys.forEach((key) => found.add(key));
+assert.strictEqual(found.size, 300);
+const id = await client.xadd("stream", "*", "f", "v");
+assert.deepStrictEqual(await client.xrange("stream", "-", "+"), [[id, ["f", "v"]]]);
+await assert.rejects(client.incr("k"), /not an integer/);
+for (const each of [client, other, subscriber]) each.disconnect();
