@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from compat.benchmark import chart, results
 from compat.benchmark.plan import Plan
 from compat.benchmark.sections import SECTIONS
-from compat.servers import KINDS, REPOSITORY, Kind, available, end_with_signals, start
+from compat.machine import BENCHMARKS, machine, version_of
+from compat.servers import KINDS, available, end_with_signals
 
-FOLDER = REPOSITORY / "docs" / "benchmarks"
 QUICK_SCALE = 0.05
 INTRO = """
 # Measured side by side
@@ -23,27 +22,6 @@ probe on another. "Wanted" is what respkv sets out to reach, as a ratio to redis
 
 ![ratios to redis-server 7.0](ratios.svg)
 """
-
-
-def version_of(kind: Kind) -> str:
-    """What the server says it is."""
-    with start(kind, {"appendonly": "no"}) as server:
-        info = server.info("server")
-    own = {"respkv": "respkv_version", "valkey9": "valkey_version"}.get(kind.name, "redis_version")
-    build = f", {info['respkv_build']}" if "respkv_build" in info else ""
-    return f"{kind.label.split()[0]} {info.get(own, '?')}{build}"
-
-
-def machine() -> dict[str, str]:
-    model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return {
-        "machine": f"{model}, {os.cpu_count()} cores, Linux {platform.release()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
 
 
 def main() -> int:
@@ -76,7 +54,7 @@ def main() -> int:
     found.rounds = dict.fromkeys(found.sections(), f"{options.rounds} rounds, {when}.")
     print(results.plain(found))
 
-    folder = options.out or (None if options.quick else FOLDER)
+    folder = options.out or (None if options.quick else BENCHMARKS)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         merged = results.load(folder / "results.json")

@@ -4,9 +4,8 @@ Two panels, "more is better" and "less is better"; in each a group of bars a met
 the line at 1.0 that is redis-server 7.0. A bar that is longer than the panel ends in its figure.
 """
 
-from html import escape
-
 from compat.benchmark.results import BASELINE, Metric, Results
+from compat.svg import AXIS, INK, WHITE, document, line, rectangle, text
 
 LABELS = {"redis8": "Redis 8.2", "valkey9": "Valkey 9.1", "respkv": "respkv"}
 COLOURS = {"redis8": "#9aa5b1", "valkey9": "#5b7fb5", "respkv": "#d9822b"}
@@ -26,18 +25,11 @@ TITLES = {
 WIDTH, LEFT, RIGHT = 900, 330, 60
 BAR, BAR_GAP, GROUP_GAP, TITLE = 9, 1, 8, 30
 MAX_RATIO = 3.0
-FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
+WANTED = "#b42318"
 
 
 def _x(ratio: float) -> float:
     return LEFT + min(ratio, MAX_RATIO) / MAX_RATIO * (WIDTH - LEFT - RIGHT)
-
-
-def _text(x: float, y: float, text: str, *, size: int = 12, anchor: str = "start", style: str = "") -> str:
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' fill='#1f2933' {style}>"
-        f"{escape(text)}</text>"
-    )
 
 
 def _chosen(results: Results, section: str, *, more_is_better: bool) -> list[Metric]:
@@ -50,23 +42,20 @@ def _chosen(results: Results, section: str, *, more_is_better: bool) -> list[Met
 
 def _group(metric: Metric, servers: list[str], y: float) -> list[str]:
     height = len(servers) * (BAR + BAR_GAP)
-    parts = [_text(LEFT - 10, y + height / 2 + 4, metric.name, anchor="end")]
+    parts = [text(LEFT - 10, y + height / 2 + 4, metric.name, anchor="end")]
     for index, server in enumerate(servers):
         ratio = metric.ratio(server)
         if ratio is None:
             continue
         top = y + index * (BAR + BAR_GAP)
         end = _x(ratio)
-        size = f"width='{end - LEFT:.1f}' height='{BAR}'"
-        parts.append(f"<rect x='{LEFT}' y='{top:.1f}' {size} fill='{COLOURS[server]}'/>")
+        parts.append(rectangle(LEFT, top, end - LEFT, BAR, COLOURS[server]))
         figure, weight = f"{ratio:.2f}", "font-weight='600'" if server == "respkv" else ""
-        parts.append(
-            f"<rect x='{end + 2:.1f}' y='{top:.1f}' width='{6.5 * len(figure):.1f}' height='{BAR}' fill='#ffffff'/>"
-        )
-        parts.append(_text(end + 4, top + BAR - 1, figure, size=10, style=weight))
+        parts.append(rectangle(end + 2, top, 6.5 * len(figure), BAR, WHITE))
+        parts.append(text(end + 4, top + BAR - 1, figure, size=10, style=weight))
     if metric.wanted is not None and metric.wanted != 1.0:
         x = _x(metric.wanted)
-        parts.append(f"<path d='M{x:.1f} {y - 2:.1f}V{y + height + 1:.1f}' stroke='#b42318' stroke-width='1.5'/>")
+        parts.append(line(x, y - 2, x, y + height + 1, WANTED, width=1.5))
     return parts
 
 
@@ -74,17 +63,16 @@ def _axis(top: float, bottom: float) -> list[str]:
     parts = []
     for tick in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0):
         one = tick == 1.0
-        style = "stroke='#1f2933' stroke-width='1.5'" if one else "stroke='#d9dee4'"
-        parts.append(f"<path d='M{_x(tick):.1f} {top:.1f}V{bottom:.1f}' {style}/>")
+        parts.append(line(_x(tick), top, _x(tick), bottom, INK if one else AXIS, width=1.5 if one else 1))
         weight = "font-weight='600'" if one else ""
-        parts.append(_text(_x(tick), bottom + 14, f"{tick:g}", size=11, anchor="middle", style=weight))
+        parts.append(text(_x(tick), bottom + 14, f"{tick:g}", size=11, anchor="middle", style=weight))
     return parts
 
 
 def _panel(results: Results, servers: list[str], y: float, *, more_is_better: bool) -> tuple[list[str], float]:
     """One panel from `y` on, and where it ends."""
     heading = "More is better" if more_is_better else "Less is better"
-    parts = [_text(20, y + 16, heading, size=15, style="font-weight='600'")]
+    parts = [text(20, y + 16, heading, size=15, style="font-weight='600'")]
     body: list[str] = []
     top = y = y + 26
     for section in SECTIONS[more_is_better]:
@@ -92,7 +80,7 @@ def _panel(results: Results, servers: list[str], y: float, *, more_is_better: bo
         if not metrics:
             continue
         title = TITLES.get(section, section)
-        body.append(_text(20, y + 18, title, size=12, style="font-style='italic'"))
+        body.append(text(20, y + 18, title, size=12, style="font-style='italic'"))
         y += TITLE
         for metric in metrics:
             body += _group(metric, servers, y)
@@ -105,18 +93,17 @@ def _panel(results: Results, servers: list[str], y: float, *, more_is_better: bo
 def draw(results: Results) -> str:
     """The whole picture."""
     servers = [name for name in results.servers if name != BASELINE]
-    parts = [_text(20, 30, "Ratio to redis-server 7.0 (medians; same core, same durability)", size=17)]
+    parts = [text(20, 30, "Ratio to redis-server 7.0 (medians; same core, same durability)", size=17)]
     x = 20.0
     for server in servers:
-        parts.append(f"<rect x='{x}' y='46' width='12' height='12' fill='{COLOURS[server]}'/>")
+        parts.append(rectangle(x, 46, 12, 12, COLOURS[server]))
         label = f"{LABELS[server]} ({results.servers[server].split(' ', 1)[-1]})"
-        parts.append(_text(x + 18, 56, label))
+        parts.append(text(x + 18, 56, label))
         x += 40 + 7.2 * len(label)
-    parts.append(f"<path d='M{x + 6:.1f} 45V59' stroke='#b42318' stroke-width='1.5'/>")
-    parts.append(_text(x + 14, 56, "wanted of respkv, where not 1.0"))
+    parts.append(line(x + 6, 45, x + 6, 59, WANTED, width=1.5))
+    parts.append(text(x + 14, 56, "wanted of respkv, where not 1.0"))
     y = 74.0
     for more_is_better in (True, False):
         panel, y = _panel(results, servers, y, more_is_better=more_is_better)
         parts += panel
-    head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {y:.0f}' width='{WIDTH}' {FONT}>"
-    return "\n".join([head, "<rect width='100%' height='100%' fill='#ffffff'/>", *parts, "</svg>", ""])
+    return document(WIDTH, y, parts)
