@@ -199,7 +199,9 @@ class LocalSocket:
         """The address as a Unix socket has it."""
         return ADDRESS
 
-    getsockname = getpeername
+    def getsockname(self) -> str:
+        """As `getpeername`."""
+        return ADDRESS
 
     def shutdown(self, how: int) -> None:
         """End both directions."""
