@@ -20,8 +20,8 @@ import gc
 import logging
 import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from respkv.commands.flags import GATE_MEMORY
@@ -57,6 +57,18 @@ SWEEP_US: Final = 1000
 """The housekeeper's rhythm; sooner while somebody waits for it or it has more to sweep, which takes so long at most."""
 
 _CLOSED: Final = "the store is closed"
+
+
+class LockWanted(Exception):
+    """What a call that must not wait in here (`Core.defers`) raises: it is to be made again when `owner` has its locks.
+
+    `give_up` takes the wish back, with the latch held; after the call, too.
+    """
+
+    def __init__(self, owner: Owner, give_up: Callable[[], None]) -> None:
+        super().__init__("a transaction holds a key")
+        self.owner = owner
+        self.give_up = give_up
 
 
 class NoFiles(FileSystem):
@@ -127,10 +139,12 @@ class Core:
         self._syncing = False
         self._reserved = 0
         self._hurried = 0
-        # Set by a caller that waits for the disk elsewhere (`respkv.embedded.async_store`): by `unsettled` it learns
-        # for which batch.
+        # Set by a caller that waits elsewhere (`respkv.embedded.async_store`). It learns by `unsettled` for which
+        # batch, by LockWanted for which locks; it is told of `release`, and calls again with `turn` as who has them.
         self.defers = False
         self.unsettled = 0
+        self.turn: Owner | None = None
+        self.when_released: Callable[[], None] | None = None
         overrides = dict(directives)
         if path is None:
             overrides["appendonly"] = "no"
@@ -326,13 +340,17 @@ class Core:
     def _take_turn(self, wants: Wants) -> None:
         """Return when nobody has locked `wants`, in order of arrival. Raises LockTimeoutError."""
         locks = self.engine.locks
-        wants = with_databases(wants)
-        if not locks.would_block(wants):
-            return
-        owner = locks.new_owner()
-        locks.acquire(owner, wants, self.release)
-        # It holds nothing, so whoever is in a cycle with it goes on.
-        locks.victim_of(owner)
+        owner = self.turn
+        if owner is None:
+            wants = with_databases(wants)
+            if not locks.would_block(wants):
+                return
+            owner = locks.new_owner()
+            locks.acquire(owner, wants, self.release)
+            # It holds nothing, so whoever is in a cycle with it goes on.
+            locks.victim_of(owner)
+            if self.defers and owner.waiting is not None:
+                raise LockWanted(owner, partial(locks.release_all, owner))
         try:
             self.wait_for_lock(owner)
         finally:
@@ -349,12 +367,16 @@ class Core:
             left_s = end_s - steady_s()
             if timeout_ms and left_s <= 0:
                 self.engine.locks.withdraw(owner)
-                raise LockTimeoutError(f"a transaction holds a key for longer than {timeout_ms} ms")
+                raise self.lock_timeout()
             self._changed.wait(left_s if timeout_ms else None)
         if self.closed:
             raise StoreClosedError(self._why_closed)
         self.engine.now_ms = unix_ms()
         self.engine.waits_for = 0
+
+    def lock_timeout(self) -> LockTimeoutError:
+        """What is raised when a lock could not be had in time."""
+        return LockTimeoutError(f"a transaction holds a key for longer than {self.server.config.lock_timeout} ms")
 
     # The disk; the latch is held
 
@@ -513,8 +535,10 @@ class Core:
         self.clients.release()
 
     def release(self) -> None:
-        """As Owner."""
+        """As Owner; also when somebody has got locks."""
         self._changed.notify_all()
+        if self.when_released is not None:
+            self.when_released()
 
     def stop(self) -> None:
         """As Owner: a client in this process said SHUTDOWN."""
@@ -580,7 +604,8 @@ def _make_directory(path: str) -> None:
         raise StoreUnreadableError(f"cannot make the data directory {path}: {error.strerror}") from None
 
 
-_open_cores: "weakref.WeakSet[Core]" = weakref.WeakSet()
+# Their housekeepers hold them anyway.
+_open_cores: set[Core] = set()
 
 
 def _close_all() -> None:

@@ -48,6 +48,10 @@ class StoreStats:
         expired, evicted: keys that went by themselves since then.
         batches: groups of changes written to the log since then.
         compactions: how often the log was replaced by a shorter one since then.
+        transactions: how many are open, those of clients included.
+        waiting_transactions: how many of them wait for a key that another one has locked.
+        locked_keys: how many keys they have locked.
+        oldest_transaction_s: the seconds since the first of them began; 0 if there is none.
     """
 
     keys: int
@@ -61,6 +65,10 @@ class StoreStats:
     evicted: int
     batches: int
     compactions: int
+    transactions: int
+    waiting_transactions: int
+    locked_keys: int
+    oldest_transaction_s: float
 
 
 class Store(MutableMapping[str, Any]):
@@ -396,7 +404,7 @@ class Store(MutableMapping[str, Any]):
         self._core.compact()
 
     def stats(self) -> StoreStats:
-        """Counts and sizes as of now. O(1).
+        """Counts and sizes as of now. O(1 + keys locked by transactions).
 
         >>> import respkv
         >>> store = respkv.Store()
@@ -407,6 +415,7 @@ class Store(MutableMapping[str, Any]):
 
         def read(core: Core) -> StoreStats:
             engine, log = core.engine, core.storage.log
+            transactions = list(core.server.transactions.all.open.values())
             return StoreStats(
                 keys=core.db.size(),
                 expiring=core.db.expiring_size(),
@@ -419,6 +428,10 @@ class Store(MutableMapping[str, Any]):
                 evicted=engine.evicted,
                 batches=0 if log is None else log.lsn - core.first_lsn,
                 compactions=core.storage.rewrites,
+                transactions=len(transactions),
+                waiting_transactions=sum(each.owner.waiting is not None for each in transactions),
+                locked_keys=len({item for each in transactions for item in each.owner.held if item[1] is not None}),
+                oldest_transaction_s=max((engine.now_ms - each.begun_ms for each in transactions), default=0) / 1000,
             )
 
         stats: StoreStats = self._core.run(read, writes=False)

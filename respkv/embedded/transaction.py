@@ -11,11 +11,11 @@ from typing import Any, Final, Self
 from respkv.commands.keys import del_
 from respkv.commands.strings import get, set_
 from respkv.embedded.codecs import Codec, decode_value, encode_key, encode_value
-from respkv.embedded.core import Core
+from respkv.embedded.core import Core, LockWanted
 from respkv.embedded.errors import DeadlockError, TransactionEndedError
 from respkv.engine.locks import Wants
-from respkv.engine.transactions import Transaction
 from respkv.errors import Deadlock, ReplyError
+from respkv.server.transactions import Held
 
 DATABASE: Final = 0
 
@@ -25,7 +25,8 @@ class StoreTransaction:
 
     It sees its own changes, nobody else does before the block is left. What it has read cannot change meanwhile: it
     holds a shared lock on each key that it read, an exclusive one on each that it changed, and others who want these
-    keys wait. An exception that leaves the block rolls it back.
+    keys wait. An exception that leaves the block rolls it back; so does `transaction_timeout` (60,000 ms) without a
+    call.
 
     >>> import respkv
     >>> store = respkv.Store(codec="json")
@@ -43,7 +44,10 @@ class StoreTransaction:
     def __init__(self, core: Core, codec: Codec) -> None:
         self._core = core
         self._codec = codec
-        self._transaction: Transaction = core.run(self._begin, writes=False)
+        self._held: Held = core.run(_begin, writes=False)
+        self._transaction = self._held.transaction
+        # By the program that has it, which knows: leaving the block then is no error.
+        self._is_rolled_back = False
 
     def get(self, key: str | bytes, default: Any = None, *, for_update: bool = False) -> Any:
         """The value of `key`, or `default`; `for_update` locks it exclusively, as a change would later."""
@@ -89,12 +93,17 @@ class StoreTransaction:
 
     def rollback(self) -> None:
         """Let nothing have happened; the block may be left, and nothing else done."""
+        self._is_rolled_back = True
+        self._core.run(self._roll_back, writes=False)
 
-        def end(core: Core) -> None:
-            if self._transaction.ended is None:
-                self._transaction.rollback()
+    def _fail(self) -> None:
+        """Let nothing have happened; leaving the block without an exception raises TransactionEndedError."""
+        self._core.run(self._roll_back, writes=False)
 
-        self._core.run(end, writes=False)
+    def _finish(self) -> None:
+        """What leaving the block does. Raises as all methods."""
+        # It frames its effects itself.
+        self._core.run(self._commit, writes=False)
 
     def __enter__(self) -> Self:
         return self
@@ -105,25 +114,23 @@ class StoreTransaction:
         if kind is not None:
             if not self._core.closed:
                 self.rollback()
-            return
-        # It frames its effects itself.
-        self._core.run(self._commit, writes=False)
+        else:
+            self._finish()
 
     # Within; the latch is held
 
-    def _begin(self, core: Core) -> Transaction:
-        transaction = core.server.transactions.all.begin()
-        transaction.on_abort = lambda error: core.release()
-        return transaction
+    def _roll_back(self, core: Core) -> None:
+        if self._transaction.ended is None:
+            core.server.transactions.rollback(self._held, b"it was rolled back")
 
     def _commit(self, core: Core) -> None:
         ended = self._transaction.ended
         if ended is None:
             if core.durability.failed:
-                self._transaction.rollback()
+                self._roll_back(core)
                 raise core.disk_error()
-            self._transaction.commit()
-        elif b"it was rolled back" not in ended.message:
+            core.server.transactions.commit(self._held)
+        elif not self._is_rolled_back:
             raise _ended(ended)
 
     def _run(self, name: bytes, exclusive: bool, handler: Callable[[Any, list[bytes]], Any], argv: list[bytes]) -> Any:
@@ -131,17 +138,23 @@ class StoreTransaction:
 
         def work(core: Core) -> Any:
             transaction = self._transaction
+            self._held.used_at_ms = core.engine.now_ms
             try:
                 if not transaction.acquire(wants, core.release):
+                    if core.defers:
+                        raise LockWanted(transaction.owner, transaction.give_up_waiting)
                     core.wait_for_lock(transaction.owner)
+                    self._held.used_at_ms = core.engine.now_ms
                     transaction.check_open()
                 transaction.prepare(wants)
+            except LockWanted:
+                raise
             except ReplyError as error:
                 if transaction.ended is not None:
                     raise _ended(transaction.ended) from None
                 raise error from None
             except BaseException:
-                transaction.rollback()
+                self._roll_back(core)
                 raise
             engine = transaction.engine
             db = transaction.database(DATABASE)
@@ -156,6 +169,10 @@ class StoreTransaction:
                 transaction.finish(wants)
 
         return self._core.run(work, writes=False, grows=exclusive)
+
+
+def _begin(core: Core) -> Held:
+    return core.server.transactions.begin_without_session(core.release)
 
 
 def _take(db: Any, argv: list[bytes]) -> bytes | None:

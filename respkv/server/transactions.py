@@ -13,6 +13,7 @@ Rule 3: a transaction that somebody else ended stays with its session until that
 """
 
 import heapq
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -47,12 +48,15 @@ _CONNECTION: Final = "connection"
 
 
 class Held:
-    """A transaction of the server: whose it is, and when it is rolled back unless it is used."""
+    """A transaction of the server: whose it is, and when it is rolled back unless it is used.
 
-    def __init__(self, transaction: Transaction, session: "Session", idle_ms: int) -> None:
+    One of the program that has the store in it (`respkv.embedded`) has no session and no user.
+    """
+
+    def __init__(self, transaction: Transaction, session: "Session | None", idle_ms: int) -> None:
         self.transaction = transaction
         self.session = session
-        self.user: User = session.user
+        self.user: User | None = None if session is None else session.user
         # 0 for never.
         self.idle_ms = idle_ms
         self.used_at_ms = transaction.begun_ms
@@ -87,14 +91,33 @@ class SessionTransactions:
         if current is not None and current.ended is None:
             raise ReplyError(b"ERR transaction %d is open already" % current.number)
         transaction = self.all.begin(read_only=read_only)
-        held = Held(transaction, session, self.idle_timeout_ms if idle_ms < 0 else idle_ms)
-        self.held[transaction.number] = held
+        transaction.on_abort = partial(self._aborted, transaction.number)
+        self._hold(Held(transaction, session, self.idle_timeout_ms if idle_ms < 0 else idle_ms))
         session.transaction = transaction
         session.set_gate(GATE_TRANSACTION, True)
-        transaction.on_abort = partial(self._aborted, transaction.number)
-        if held.idle_ms:
-            self._note_deadline(transaction.begun_ms + held.idle_ms, None, transaction.number)
         return transaction.number
+
+    def begin_without_session(self, when_aborted: Callable[[], None]) -> Held:
+        """Open a transaction for the program itself; `when_aborted` is called if it is rolled back by others.
+
+        Whoever has it sets `used_at_ms`, and ends it by `commit` or `rollback` here.
+        """
+        transaction = self.all.begin()
+
+        def abort(error: ReplyError) -> None:
+            self.held.pop(transaction.number, None)
+            when_aborted()
+
+        transaction.on_abort = abort
+        held = Held(transaction, None, self.idle_timeout_ms)
+        self._hold(held)
+        return held
+
+    def _hold(self, held: Held) -> None:
+        number = held.transaction.number
+        self.held[number] = held
+        if held.idle_ms:
+            self._note_deadline(held.used_at_ms + held.idle_ms, None, number)
 
     def leave(self, session: "Session") -> None:
         """`session` goes on without its transaction, which is rolled back if it is open."""

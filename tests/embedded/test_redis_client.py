@@ -79,6 +79,54 @@ def test_threads_share_a_client(client: redis.Redis) -> None:
     assert client.get("n") == "600"
 
 
+def test_messages_come_to_who_has_subscribed(client: Any) -> None:
+    with client.pubsub() as subscriber:
+        subscriber.subscribe("news")
+        subscriber.psubscribe("n*")
+        kinds = [message["type"] for message in (subscriber.get_message(timeout=5) for _ in range(2)) if message]
+        assert kinds == ["subscribe", "psubscribe"]
+        assert subscriber.get_message(timeout=0) is None
+        assert subscriber.get_message(timeout=0.01) is None
+        assert client.publish("news", "first") == 2
+        messages = [subscriber.get_message(timeout=5), subscriber.get_message(timeout=5)]
+        assert {message["type"]: message["data"] for message in messages if message} == {
+            "message": "first",
+            "pmessage": "first",
+        }
+
+
+def test_a_message_of_another_thread_ends_the_wait_for_one(client: Any) -> None:
+    with client.pubsub(ignore_subscribe_messages=True) as subscriber:
+        subscriber.subscribe("news")
+        thread = threading.Thread(target=client.publish, args=("news", "hello"))
+        assert subscriber.get_message(timeout=0.01) is None
+        thread.start()
+        message = subscriber.get_message(timeout=10)
+        thread.join()
+    assert message is not None
+    assert message["data"] == "hello"
+
+
+def test_scripts_run(client: redis.Redis) -> None:
+    script = client.register_script("redis.call('set', KEYS[1], ARGV[1]) return redis.call('incr', KEYS[1])")
+    assert script(keys=["k"], args=[41]) == 42
+    assert client.get("k") == "42"
+    assert client.eval("return {1, ARGV[1]}", 0, "two") == [1, "two"]
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        client.eval("redis.call('lpush', KEYS[1], 'a')", 1, "k")
+
+
+def test_functions_are_loaded_and_called_and_stay_with_the_data(tmp_path: Path) -> None:
+    code = """#!lua name=mine
+        redis.register_function('add', function(keys, args) return redis.call('incrby', keys[1], args[1]) end)"""
+    with respkv.connect(tmp_path, decode_responses=True) as client:
+        assert client.function_load(code) == "mine"
+        assert client.fcall("add", 1, "k", 2) == 2
+    with respkv.connect(tmp_path, decode_responses=True) as client:
+        assert client.fcall("add", 1, "k", 3) == 5
+        assert client.function_list()
+
+
 def test_databases_are_those_of_redis(client: redis.Redis) -> None:
     client.select(5)
     client.set("k", "v")

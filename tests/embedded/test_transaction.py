@@ -210,3 +210,55 @@ def test_a_redis_client_of_the_same_store_waits_too(store: respkv.Store) -> None
     thread.join(10)
     assert replies == [b"10"]
     client.close()
+
+
+def test_an_idle_transaction_is_rolled_back_and_its_thread_is_told() -> None:
+    with respkv.Store(codec="json", transaction_timeout=50) as store:
+
+        def stay_idle() -> None:
+            with store.transaction() as transaction:
+                transaction["a"] = 1
+                end_s = time.monotonic() + 10
+                while store.stats().transactions and time.monotonic() < end_s:
+                    time.sleep(0.005)
+
+        with pytest.raises(respkv.TransactionEndedError, match="it was idle for 50 ms"):
+            stay_idle()
+        assert "a" not in store
+        assert not store._core.engine.locks
+
+
+def test_stats_and_clients_see_the_transactions_of_the_program(store: respkv.Store) -> None:
+    assert (store.stats().transactions, store.stats().oldest_transaction_s) == (0, 0)
+    with respkv.connect(store, protocol=3) as client, store.transaction() as transaction:
+        transaction["a"] = 9
+        transaction.get("b")
+        stats = store.stats()
+        assert (stats.transactions, stats.waiting_transactions, stats.locked_keys) == (1, 0, 2)
+        assert 0 <= stats.oldest_transaction_s < 60
+        (number,) = client.execute_command("TXN LIST")
+        info = client.execute_command("TXN INFO", number)
+        assert (info[b"client"], info[b"user"], info[b"locked-keys"]) == (0, b"", 2)
+        with pytest.raises(redis.ResponseError):
+            client.execute_command("COMMIT", number)
+        transaction.rollback()
+    assert store.stats().transactions == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "value"),
+    [("TXN KILL 1", "TXN KILL", 1), ("COMMITALL", "committed", 9), ("ROLLBACKALL", "ROLLBACKALL", 1)],
+)
+def test_an_operator_may_end_a_transaction_of_the_program(
+    store: respkv.Store, command: str, reason: str, value: int
+) -> None:
+    with respkv.connect(store) as client:
+
+        def be_ended() -> None:
+            with store.transaction() as transaction:
+                transaction["a"] = 9
+                client.execute_command(*command.split())
+
+        with pytest.raises(respkv.TransactionEndedError, match=reason):
+            be_ended()
+    assert store["a"] == value

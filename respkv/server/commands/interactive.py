@@ -153,8 +153,8 @@ def txn_info(session: Session, argv: list[bytes]) -> Reply:
     now_ms = session.server.engine.now_ms
     return {
         b"id": transaction.number,
-        b"client": held.session.number,
-        b"user": held.user.name,
+        b"client": 0 if held.session is None else held.session.number,
+        b"user": b"" if held.user is None else held.user.name,
         b"state": b"waiting" if transaction.owner.waiting is not None else b"open",
         b"readonly": int(transaction.read_only),
         b"age-ms": now_ms - transaction.begun_ms,
@@ -195,7 +195,7 @@ def commitall(session: Session, argv: list[bytes]) -> Reply:
     transactions = session.server.transactions
     committed = 0
     for held in list(transactions.held.values()):
-        if held.waiter is None:
+        if held.waiter is None and held.transaction.owner.waiting is None:
             transactions.commit(held)
             committed += 1
     return committed
