@@ -6,11 +6,9 @@ from typing import Any, Protocol
 class Host(Protocol):
     """The commands, and what the server knows, as a script sees them.
 
-    `script_protocol` is that in which the script that runs sees replies: what `redis.setresp` said.
     `bad_function_name` is what a library is told that gives a function a name that is none.
     """
 
-    script_protocol: int
     bad_function_name: bytes
 
     def call(self, arguments: tuple[Any, ...]) -> Any:

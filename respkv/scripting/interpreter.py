@@ -16,11 +16,12 @@ from typing import Any, Final, NamedTuple
 
 from respkv.doubles import format_float
 from respkv.errors import InternalError, NoCommandGiven, ReplyError
+from respkv.reply import OK
 from respkv.scripting import bits, structs
 from respkv.scripting.arguments import BadArgument, text_of
 from respkv.scripting.chance import Chance
 from respkv.scripting.host import Host
-from respkv.scripting.replies import size_of, to_lua
+from respkv.scripting.replies import PLAIN_BYTES, size_of, to_lua
 from respkv.scripting.shebang import FLAGS
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ NULL_PROGRAM: Final = b"""(function()
     return null
 end)()"""
 """Makes what stands for null in JSON: a value of its own, with the looks of C's null pointer."""
+
+_OK_FIELDS: Final = {b"ok": b"OK"}
 
 _WITHOUT_POSITION: Final = b"table index is "
 """How messages begin that Lua itself, and no library, has for what a C function did."""
@@ -71,12 +74,18 @@ class LoadedFunction(NamedTuple):
 
 
 class Interpreter:
-    """Lua with the sandbox and the libraries; scripts are compiled by `compile` and run by `run`."""
+    """Lua with the sandbox and the libraries; scripts are compiled by `compile` and run by `run`.
+
+    `script_protocol` is that in which the script that runs sees replies: what `redis.setresp` said.
+    """
 
     def __init__(self, host: Host, version: bytes, version_number: int, memory_max_bytes: int) -> None:
         from lupa import lua51
 
         self.host = host
+        # Bound once: this is the way of each `redis.call`.
+        self._run_command = host.call
+        self.script_protocol = 2
         self.memory_max_bytes = memory_max_bytes
         self._lua = lua51.LuaRuntime(
             encoding=None,
@@ -99,6 +108,7 @@ class Interpreter:
         self._json_null = self._lua.eval(NULL_PROGRAM)
         started = self._load("sandbox.lua")(self._wire(version, version_number))
         self._run = started[b"run"]
+        self._run_one = started[b"run_one"]
         self._run_with = started[b"run_with"]
         self._compile = started[b"compile"]
         self._load_library = started[b"load_library"]
@@ -156,16 +166,25 @@ class Interpreter:
     ) -> Any:
         """Run what `compile`, or for a function `load_library`, gave: its value. Raises ScriptError.
 
-        A table comes as a couple of `TABLE` and its form on the wire in the client's `protocol`.
+        A table comes as a couple of `TABLE` and its form on the wire in the client's `protocol`, a boolean as a couple
+        of `BOOLEAN` and itself. True stands for the commonest table, the status OK.
         """
         self._doomed = False
+        self.script_protocol = 2
         self.runs += 1
         count = len(keys) + len(arguments)
-        self._make_room(sum(map(len, keys)) + sum(map(len, arguments)) + 64 * count)
+        size = 64 * count
+        for key in keys:
+            size += len(key)
+        for argument in arguments:
+            size += len(argument)
+        self._make_room(size)
         try:
             if is_function:
                 keys_table, arguments_table = self._table_from(keys), self._table_from(arguments)
                 result = self._call_function(function, protocol, keys_table, arguments_table)
+            elif len(keys) == 1 and count < _STACK_MAX:
+                result = self._run_one(function, protocol, keys[0], *arguments)
             elif count < _STACK_MAX:
                 result = self._run(function, protocol, len(keys), *keys, *arguments)
             else:
@@ -203,9 +222,11 @@ class Interpreter:
 
     def _make_room(self, size: int) -> None:
         """Raises ScriptError if `size` bytes more do not fit."""
-        if self._memory_used() + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
+        used: int = self._memory_used()
+        if used + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
             self._lua.gccollect()
-            if self._memory_used() + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
+            used = self._memory_used()
+            if used + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
                 raise ScriptError(OUT_OF_MEMORY, b"", 0)
 
     # What Lua calls
@@ -332,7 +353,7 @@ class Interpreter:
 
     def _call(self, *arguments: Any) -> Any:
         try:
-            return self._to_lua(to_lua(self.host.call(arguments), self.host.script_protocol))
+            return self._to_lua(self._run_command(arguments))
         except ReplyError as error:
             self._pending = {b"err": error.message}
         except _Failure:
@@ -344,25 +365,44 @@ class Interpreter:
 
     def _pcall(self, *arguments: Any) -> Any:
         try:
-            return self._to_lua(to_lua(self.host.call(arguments), self.host.script_protocol))
+            return self._to_lua(self._run_command(arguments))
         except ReplyError as error:
-            return self._to_lua({b"err": error.message, b"ignore_error_stats_update": True})
+            return self._to_table({b"err": error.message, b"ignore_error_stats_update": True})
         except _Failure:
             raise
         except Exception:
             logger.exception("a command of a script failed unexpectedly")
-            return self._to_lua({b"err": InternalError().message})
+            return self._to_table({b"err": InternalError().message})
 
-    def _to_lua(self, value: Any) -> Any:
+    def _to_lua(self, reply: Any) -> Any:
+        """What Lua sees of the reply of a command; ends the script if there is no room for it."""
+        if type(reply) is int:
+            return reply
+        if type(reply) is bytes:
+            self._admit(len(reply) + PLAIN_BYTES)
+            return reply
+        if reply is OK:
+            self._admit(4 * PLAIN_BYTES)
+            # Without `recursive` it takes half the time.
+            return self._table_from(_OK_FIELDS)
+        value = to_lua(reply, self.script_protocol)
+        if value is None or type(value) is bool or type(value) is int:
+            return value
+        if type(value) is bytes:
+            self._admit(len(value) + PLAIN_BYTES)
+            return value
+        return self._to_table(value)
+
+    def _to_table(self, value: Any) -> Any:
         """Make a table of a list or dict; ends the script if there is no room for it."""
-        kind = type(value)
-        if kind is int or kind is bool or value is None:
-            return value
-        if self._doomed or self._memory_used() + 2 * size_of(value) + _HEADROOM_BYTES > self.memory_max_bytes:
-            self._end_for_memory()
-        if kind is bytes:
-            return value
+        self._admit(size_of(value))
         return self._table_from(value, recursive=True)
+
+    def _admit(self, size: int) -> None:
+        """End the script if a value of `size` bytes does not fit."""
+        used: int = self._memory_used()
+        if self._doomed or used + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
+            self._end_for_memory()
 
     def _end_for_memory(self) -> None:
         # Room for what ends the script.
@@ -390,7 +430,7 @@ class Interpreter:
         return bool(why)
 
     def _script_protocol(self) -> int:
-        return self.host.script_protocol
+        return self.script_protocol
 
     def _sha1hex(self, *arguments: Any) -> Any:
         import hashlib
@@ -414,7 +454,7 @@ class Interpreter:
             self.fail({b"err": b"ERR redis.setresp() requires one argument."})
         if arguments[0] not in (2, 3):
             self.fail({b"err": b"ERR RESP version must be 2 or 3."})
-        self.host.script_protocol = int(arguments[0])
+        self.script_protocol = int(arguments[0])
 
     def _set_repl(self, *arguments: Any) -> None:
         if len(arguments) != 1:

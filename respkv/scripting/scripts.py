@@ -1,4 +1,4 @@
-"""The cache of scripts, by the SHA-1 of their text.
+"""The cache of scripts, by the SHA-1 of their text. Compiled: each EVAL passes here.
 
 Scripts that EVAL brought may go again: the cache keeps the 500 used last, as Redis 7.4 does. What SCRIPT LOAD brought
 stays until SCRIPT FLUSH, for clients rely on that.
@@ -36,6 +36,8 @@ class ScriptCache:
         # The same by their text, so that EVAL need not compute the digest again.
         self._by_body: dict[bytes, Script] = {}
         self._evictable: OrderedDict[bytes, Script] = OrderedDict()
+        # Of those, the one used last, if that is known.
+        self._last: Script | None = None
         self.evicted = 0
         self.text_bytes = 0
 
@@ -53,8 +55,9 @@ class ScriptCache:
 
     def use(self, script: Script) -> None:
         """`script` is used just now: of those that may go it is the last. O(1)."""
-        if not script.is_kept:
+        if script is not self._last and not script.is_kept:
             self._evictable.move_to_end(script.sha)
+            self._last = script
 
     def add(self, script: Script) -> None:
         """Keep `script`, which is not in here; if it is one too many, the one used longest ago goes. O(1)."""
@@ -64,6 +67,7 @@ class ScriptCache:
         if script.is_kept:
             return
         self._evictable[script.sha] = script
+        self._last = script
         if len(self._evictable) > EVAL_SCRIPTS_MAX:
             _, oldest = self._evictable.popitem(last=False)
             self.evicted += 1
@@ -75,6 +79,7 @@ class ScriptCache:
         """`script`, which is in here, is to stay."""
         if not script.is_kept:
             script.is_kept = True
+            self._last = None
             del self._evictable[script.sha]
 
     def clear(self) -> None:

@@ -33,7 +33,7 @@ from respkv.doubles import format_float
 from respkv.engine.clock import steady_ns
 from respkv.errors import Busy, NoCommandGiven, OutOfMemory, ReplyError
 from respkv.persistence.functions import BadLibraryName, is_name
-from respkv.reply import Block, Encoded
+from respkv.reply import OK, Block, Encoded
 from respkv.scripting.interpreter import BOOLEAN, Interpreter, LoadedFunction, ScriptError
 from respkv.scripting.scripts import Script, ScriptCache
 from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES
@@ -62,7 +62,6 @@ class Scripting:
     """All scripts of a server, and the one that runs; the interpreter's Host."""
 
     def __init__(self, server: "Server") -> None:
-        self.script_protocol = 2
         self.bad_function_name = BadLibraryName().message.removeprefix(b"ERR ")
         self.server = server
         self.engine = server.engine
@@ -207,7 +206,6 @@ class Scripting:
         self.command = command
         self.started_ns = steady_ns()
         self._serve_at_ns = self.started_ns + self._limit_ns
-        self._why_ended = b""
         in_transaction = session.executing
         first_effect = len(engine.effects)
         db = session.db
@@ -215,13 +213,13 @@ class Scripting:
         session.executing = True
         engine.serves_later = True
         self.session = session
-        self.script_protocol = 2
         try:
             result = interpreter.run(function, session.protocol, keys, arguments, is_function=self.is_function)
         except ScriptError as error:
             raise _error_reply(error, name) from None
         finally:
             self.session = None
+            self._why_ended = b""
             session.executing = in_transaction
             session.db = db
             engine.serves_later = served_later
@@ -236,21 +234,11 @@ class Scripting:
                 engine.waiters.serve()
             if not interpreter.runs & 127 and interpreter.is_worn():
                 self._replace_interpreter()
-        return self._reply_of(result)
-
-    def _reply_of(self, result: Any) -> Any:
-        """The reply that the value of a script stands for."""
         if type(result) is bytes or type(result) is int or result is None:
             return result
-        if type(result) is float:
-            return int(result) if -(2.0**63) < result < 2.0**63 else INT64_MIN
-        if type(result) is tuple:
-            if result[0] != BOOLEAN:
-                return Encoded([result[1]])
-            result = result[1]
-        if self.script_protocol == 3:
-            return result
-        return 1 if result else None
+        if result is True:
+            return OK
+        return _reply_of(result, interpreter.script_protocol)
 
     def _replace_interpreter(self) -> None:
         logger.warning("scripts have left too much in the Lua interpreter; it is replaced")
@@ -426,6 +414,17 @@ def _argument_of(value: Any) -> bytes:
             return b"-nan" if copysign(1.0, value) < 0 else b"nan"
         return format_float(value)
     raise ReplyError(b"ERR Lua redis lib command arguments must be strings or integers")
+
+
+def _reply_of(result: Any, script_protocol: int) -> Any:
+    """The reply that a number with a fraction, a table or a boolean stands for."""
+    if type(result) is float:
+        return int(result) if -(2.0**63) < result < 2.0**63 else INT64_MIN
+    if result[0] != BOOLEAN:
+        return Encoded([result[1]])
+    if script_protocol == 3:
+        return result[1]
+    return 1 if result[1] else None
 
 
 def _error_reply(error: ScriptError, name: bytes) -> ReplyError:

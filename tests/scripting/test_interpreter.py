@@ -1,11 +1,12 @@
 """The sandbox, the bounds, and how errors cross between Lua and Python."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from respkv.errors import ReplyError
-from respkv.scripting.interpreter import FAILED, Interpreter, ScriptError, error_text
+from respkv.scripting.interpreter import BOOLEAN, FAILED, TABLE, Interpreter, ScriptError, error_text
 
 LIMIT = 16 * 1024 * 1024
 
@@ -14,7 +15,6 @@ class Commands:
     """A host whose only commands say what they were given, fail, or end unexpectedly."""
 
     def __init__(self) -> None:
-        self.script_protocol = 2
         self.bad_function_name = b"bad name"
         self.calls: list[tuple[Any, ...]] = []
         self.logged: list[tuple[int, bytes]] = []
@@ -214,6 +214,44 @@ def test_nothing_keeps_a_script_from_being_ended(lua: Interpreter, host: Command
     host.why = b""
     assert run(lua, b"return 1") == 1
     assert run(lua, b"for i = 1, 1e6 do end return pcall(error)") is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"return 1",
+        b"return { 1, 2 }",
+        b"return redis.status_reply('OK')",
+        b"error('it failed')",
+        b"redis.call('fail')",
+        b"local function f() return 1 + f() end return f()",
+        b"local t = {} while true do t[#t + 1] = redis.call('big') end",
+        b"coroutine.wrap(function() while true do end end)()",
+        b"while true do end",
+    ],
+)
+def test_whatever_ran_before_the_next_script_can_be_ended(lua: Interpreter, host: Commands, body: bytes) -> None:
+    host.why = b"ERR enough" if b"while true do end" in body else b""
+    with contextlib.suppress(ScriptError):
+        run(lua, body)
+    host.why = b"ERR ended"
+    assert error(lua, b"while true do end") == b"ERR ended"
+    with pytest.raises(ReplyError, match="ended"):
+        lua.load_library(b"while true do end")
+    assert error(lua, b"while true do end") == b"ERR ended"
+    host.why = b""
+    loaded = lua.load_library(b"redis.register_function('f', function() while true do end end)")
+    host.why = b"ERR ended"
+    with pytest.raises(ScriptError, match="ended"):
+        lua.run(loaded[0].callback, 2, [], [], is_function=True)
+
+
+def test_the_status_ok_needs_no_encoding_and_any_other_table_does(lua: Interpreter) -> None:
+    assert run(lua, b"return redis.status_reply('OK')") is True
+    assert run(lua, b"return true") == (BOOLEAN, True)
+    assert run(lua, b"return { ok = 'A\\r\\nB' }") == (TABLE, b"+A  B\r\n")
+    assert run(lua, b"return { ok = 'OK', err = 'ERR it failed' }") == (TABLE, b"-ERR it failed\r\n")
+    assert run(lua, b"return { ok = 'OK', err = 1 }") == (TABLE, b"+OK\r\n")
 
 
 def test_ten_thousand_errors_leave_nothing(lua: Interpreter) -> None:

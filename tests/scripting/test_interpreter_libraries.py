@@ -14,7 +14,6 @@ from respkv.scripting.interpreter import Interpreter, ScriptError
 class Commands:
     """A host without commands."""
 
-    script_protocol = 2
     bad_function_name = b""
 
     def call(self, arguments: tuple[Any, ...]) -> Any:

@@ -69,7 +69,20 @@ end
 local interrupt = wire.interrupt
 local INTERVAL = 100000
 local is_ended = false
+-- Whether the hook counts. It stays from one script to the next: to set it takes as long as a short script.
+local is_armed = false
 local hook
+
+local function disarm()
+    is_armed = false
+    sethook()
+end
+
+-- Call the hook at each line from now on.
+local function hurry()
+    is_armed = false
+    sethook(hook, "l")
+end
 
 -- Ends the script if that is due. Called by the hook, and whenever an error was caught: deep in C calls the hook cannot
 -- run and leaves such an error instead.
@@ -77,7 +90,7 @@ local function check()
     if interrupt() then
         is_ended = true
         -- From here on each line raises it again, so that pcall cannot swallow it.
-        sethook(hook, "l")
+        hurry()
         error(FAILURE, 0)
     end
 end
@@ -86,6 +99,7 @@ hook = check
 
 local function arm()
     is_ended = false
+    is_armed = true
     sethook(hook, "", INTERVAL)
 end
 
@@ -134,7 +148,7 @@ local function handler(err)
     local info = position(3)
     if is_ended then
         -- Nothing of the script is left that could catch it.
-        sethook()
+        disarm()
     end
     if is_failure(err) then
         err = take()
@@ -443,7 +457,7 @@ local function encode_set(out, set, protocol, script_protocol, depth)
 end
 
 local function line_of(text)
-    return (string.gsub(text, "[\r\n]", " "))
+    return find(text, "[\r\n]") and string.gsub(text, "[\r\n]", " ") or text
 end
 
 local function encode_table(out, t, protocol, script_protocol, depth)
@@ -534,7 +548,6 @@ local TABLE, BOOLEAN, FAILED = wire.TABLE, wire.BOOLEAN, wire.FAILED
 local script_protocol = wire.script_protocol
 
 local function answer(protocol, ok, value)
-    sethook()
     if not ok then
         if type(value) ~= "table" then
             return FAILED, "ERR " .. real_tostring(value)
@@ -551,6 +564,10 @@ local function answer(protocol, ok, value)
     elseif kind == "number" then
         return value
     elseif kind == "table" then
+        if real_rawget(value, "ok") == "OK" and real_rawget(value, "err") == nil then
+            return true
+        end
+        disarm()
         local out = {}
         encode_table(out, value, protocol, script_protocol(), 1)
         return TABLE, concat(out)
@@ -564,8 +581,6 @@ end
 local function run(f, protocol, count, ...)
     if count == 0 then
         globals.KEYS, globals.ARGV = {}, { ... }
-    elseif count == 1 then
-        globals.KEYS, globals.ARGV = { (...) }, { select(2, ...) }
     else
         local keys, all = {}, { ... }
         for at = 1, count do
@@ -573,14 +588,27 @@ local function run(f, protocol, count, ...)
         end
         globals.KEYS, globals.ARGV = keys, { select(count + 1, ...) }
     end
-    arm()
+    if not is_armed then
+        arm()
+    end
+    return answer(protocol, real_xpcall(f, handler))
+end
+
+-- The same for one key.
+local function run_one(f, protocol, key, ...)
+    globals.KEYS, globals.ARGV = { key }, { ... }
+    if not is_armed then
+        arm()
+    end
     return answer(protocol, real_xpcall(f, handler))
 end
 
 -- The same for so many arguments that they do not fit on the stack.
 local function run_with(f, protocol, keys, argv)
     globals.KEYS, globals.ARGV = keys, argv
-    arm()
+    if not is_armed then
+        arm()
+    end
     return answer(protocol, real_xpcall(f, handler))
 end
 
@@ -685,7 +713,6 @@ local function load_library(text)
     library_metatable.__index = loading_globals
     arm()
     local ok, value = real_xpcall(f, handler)
-    sethook()
     library_metatable.__index = globals
     local functions = registered
     registered = nil
@@ -697,7 +724,9 @@ end
 
 local function call_function(f, protocol, keys, argv)
     globals.KEYS, globals.ARGV = nil, nil
-    arm()
+    if not is_armed then
+        arm()
+    end
     return answer(protocol, real_xpcall(function()
         return f(keys, argv)
     end, handler))
@@ -722,6 +751,7 @@ end
 
 return {
     run = run,
+    run_one = run_one,
     run_with = run_with,
     call_function = call_function,
     load_library = load_library,
@@ -732,12 +762,8 @@ return {
         _, FAILURE = real_pcall(python.as_function(f))
         lock()
     end,
-    doom = function()
-        sethook(hook, "l")
-    end,
-    disarm = function()
-        sethook()
-    end,
+    doom = hurry,
+    disarm = disarm,
     sweep = function()
         for proxy in pairs(real_of) do
             if proxy ~= G and next(proxy) ~= nil then

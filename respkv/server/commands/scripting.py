@@ -1,4 +1,4 @@
-"""EVAL and its kin: scripts, and the cache of them."""
+"""EVAL and its kin: scripts, and the cache of them. Compiled, for the sake of short scripts."""
 
 from typing import Final
 
