@@ -577,6 +577,10 @@ class Core:
                 is_safe = self.storage.close()
                 self.storage.unlock()
         finally:
+            # Engine and sessions refer to each other, so that otherwise the data would wait for the garbage collector,
+            # which would look through all of them.
+            for db in self.engine.databases:
+                db.shards.clear()
             self._unreserve()
             self._house.notify_all()
             _open_cores.discard(self)

@@ -1,6 +1,7 @@
 """The engine in this process: who waits for the disk, what a failing disk does, and how a store ends."""
 
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -268,6 +269,21 @@ def test_the_housekeeping_thread_ends_with_the_store() -> None:
     assert thread.is_alive()
     core.close()
     assert not thread.is_alive()
+
+
+def test_what_a_closed_store_held_is_free_at_once(tmp_path: Path) -> None:
+    value = b"x" * 1000
+    references = sys.getrefcount(value)
+    for path in (None, str(tmp_path)):
+        core = Core(path, {})
+        core.put(b"k", value)
+        core.put(b"expiring", value, 100_000)
+        gc.disable()
+        try:
+            core.close()
+            assert sys.getrefcount(value) == references
+        finally:
+            gc.enable()
 
 
 def test_a_store_that_is_open_at_the_end_of_the_program_is_closed(tmp_path: Path) -> None:
