@@ -12,7 +12,7 @@ from typing import Any
 
 from compat.benchmark.load import fill
 from compat.embedded_benchmark import chart, page
-from compat.embedded_benchmark.figures import OPERATIONS, SECTIONS, Figures
+from compat.embedded_benchmark.figures import OPERATIONS, SECTIONS, Figures, load
 from compat.embedded_benchmark.stores import STORES, UNMEASURED
 from compat.embedded_benchmark.turn import Rate, Resident, Turn
 from compat.machine import BENCHMARKS, machine, version_of
@@ -86,7 +86,6 @@ def main() -> int:
 
     figures = Figures(machine(), absent=dict(UNMEASURED))
     figures.machine["respkv"] = version_of(KINDS["respkv"])
-    figures.machine["when"] = f"{time.strftime('%Y-%m-%d')}, {rounds} rounds of {seconds:g} s an operation"
     for name, store in STORES.items():
         if store.is_there():
             figures.versions[name] = store.version()
@@ -100,16 +99,22 @@ def main() -> int:
         loads.append(os.getloadavg()[0])
     if "resident" in names:
         measure_memory(figures, keys)
-    figures.machine["load average"] = f"{min(loads):.1f} to {max(loads):.1f}, this benchmark itself is about 1"
+    note = (
+        f"{time.strftime('%Y-%m-%d')}, {rounds} rounds of {seconds:g} s an operation, load average {min(loads):.1f} to "
+        f"{max(loads):.1f} on {os.cpu_count()} cores, of which this benchmark is about 1."
+    )
+    figures.notes = dict.fromkeys(figures.turns, note)
     print(page.markdown(figures))
 
     folder = options.out or (None if options.quick else BENCHMARKS)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-        figures.save(folder / "embedded.json")
-        (folder / "embedded.md").write_text(page.markdown(figures), encoding="utf-8")
-        if figures.turns:
-            (folder / "embedded.svg").write_text(chart.draw(figures), encoding="utf-8")
+        merged = load(folder / "embedded.json")
+        merged.replace_sections(figures)
+        merged.save(folder / "embedded.json")
+        (folder / "embedded.md").write_text(page.markdown(merged), encoding="utf-8")
+        if merged.turns:
+            (folder / "embedded.svg").write_text(chart.draw(merged), encoding="utf-8")
         print(f"written to {folder}")
     return 0
 

@@ -44,13 +44,14 @@ SECTIONS = {
 
 @dataclass
 class Figures:
-    """All of it, and where: `turns` by section and store, `memory` by "library" and "server"."""
+    """All of it, and where: `turns` by section and store, `memory` by who holds the keys, `notes` by section."""
 
     machine: dict[str, str] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     turns: dict[str, dict[str, list[Turn]]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
     memory: dict[str, list[Resident]] = field(default_factory=dict)
     memory_keys: int = 0
 
@@ -70,12 +71,23 @@ class Figures:
         theirs, ours = self.rates(section, store, operation), self.rates(section, OURS, operation)
         return statistics.median(one.wall_us / other.wall_us for one, other in zip(theirs, ours, strict=True))
 
+    def replace_sections(self, newer: "Figures") -> None:
+        """Take over what is newer; sections that were not measured anew stay."""
+        self.machine, self.versions, self.absent = newer.machine, newer.versions, newer.absent
+        self.labels |= newer.labels
+        self.turns |= newer.turns
+        self.notes |= newer.notes
+        if newer.memory:
+            self.memory, self.memory_keys = newer.memory, newer.memory_keys
+
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> Figures:
-    """What `save` wrote."""
+    """What `save` wrote; nothing if there is no such file."""
+    if not path.exists():
+        return Figures()
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     turns = {
         section: {store: [_turn(turn) for turn in turns] for store, turns in stores.items()}

@@ -26,7 +26,8 @@ def markdown(figures: Figures) -> str:
     lines += [f"- not measured: {name}, {reason}" for name, reason in figures.absent.items()]
     for section in SECTIONS.values():
         if section.name in figures.turns:
-            lines += ["", f"## {section.title}", "", section.about, "", *_table(figures, section)]
+            note = figures.notes.get(section.name, "")
+            lines += ["", f"## {section.title}", "", section.about, note, "", *_table(figures, section)]
             lines += ["", _verdict(figures, section)]
     if figures.memory:
         lines += ["", *_memory(figures)]
@@ -63,6 +64,7 @@ def _memory(figures: Figures) -> list[str]:
         "## Memory",
         "",
         f"Resident bytes of the process with {figures.memory_keys:,} keys, the log on, in the library and in a server.",
+        "An empty process has the modules of this benchmark in one, those of the network in the other.",
         "",
         "| | empty, MB | full, MB | a key, bytes |",
         "|---|---|---|---|",

@@ -37,6 +37,7 @@ from respkv.embedded.errors import (
     WrongTypeError,
     store_error,
 )
+from respkv.embedded.no_files import NoFiles
 from respkv.engine.clock import steady_s, unix_ms
 from respkv.engine.engine import Argv, Engine
 from respkv.engine.keyspace import Keyspace, string_bytes
@@ -69,37 +70,6 @@ class LockWanted(Exception):
         super().__init__("a transaction holds a key")
         self.owner = owner
         self.give_up = give_up
-
-
-class NoFiles(FileSystem):
-    """The files of a store in memory: there are none, and none can be made."""
-
-    def _refuse(self, path: str) -> OSError:
-        return OSError(0, "the store is in memory only", path)
-
-    def open_append(self, path: str) -> int:
-        """Refused."""
-        raise self._refuse(path)
-
-    def open_new(self, path: str) -> int:
-        """Refused."""
-        raise self._refuse(path)
-
-    def open_read(self, path: str) -> int:
-        """Refused."""
-        raise self._refuse(path)
-
-    def make_directory(self, path: str) -> None:
-        """Refused."""
-        raise self._refuse(path)
-
-    def exists(self, path: str) -> bool:
-        """Nothing does."""
-        return False
-
-    def is_directory(self, path: str) -> bool:
-        """Nothing is."""
-        return False
 
 
 class Clients:

@@ -38,6 +38,15 @@ def test_the_page_has_a_line_for_each_store_and_says_which_is_faster() -> None:
 def test_figures_come_back_from_their_file(tmp_path: Path) -> None:
     example().save(tmp_path / "embedded.json")
     assert figures.load(tmp_path / "embedded.json") == example()
+    assert figures.load(tmp_path / "none.json") == Figures()
+
+
+def test_sections_that_were_not_measured_anew_stay() -> None:
+    found = example()
+    newer = Figures({"machine": "two"}, notes={"always": "1 round"}, turns={"always": {}})
+    found.replace_sections(newer)
+    assert list(found.turns) == ["memory", "always"]
+    assert (found.machine, found.notes, found.memory_keys) == ({"machine": "two"}, {"always": "1 round"}, 1000)
 
 
 def test_the_chart_is_well_formed_and_names_each_store() -> None:
