@@ -48,20 +48,19 @@ MALFORMED: Final = 2
 def encode(effects: list[Effect]) -> bytes:
     """The effects as one RESP payload."""
     pieces: list[bytes] = []
-    append = pieces.append
     counts = _COUNTS
     lengths = _LENGTHS
     for effect in effects:
         if isinstance(effect, bytes):
-            append(effect)
+            pieces.append(effect)
             continue
         count = len(effect)
-        append(counts[count] if count < 1024 else b"*%d" % count)
+        pieces.append(counts[count] if count < 1024 else b"*%d" % count)
         for argument in effect:
             length = len(argument)
-            append(lengths[length] if length < 1024 else b"\r\n$%d\r\n" % length)
-            append(argument)
-        append(b"\r\n")
+            pieces.append(lengths[length] if length < 1024 else b"\r\n$%d\r\n" % length)
+            pieces.append(argument)
+        pieces.append(b"\r\n")
     return b"".join(pieces)
 
 
