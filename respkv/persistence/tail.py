@@ -91,6 +91,8 @@ class _Judge:
             return self._judge_zeros()
         if first == b"#" and (stop == SHORT_ANNOTATION or self._is_cut_annotation()):
             return self._judge_short_annotation()
+        if first == b"#" and not promises and self._has_lost_line():
+            return self._torn("line of which the rest never reached the disk")
         if stop == SHORT_COMMAND or (stop == BAD_COMMAND and self._is_cut_command()):
             return self._judge_short_command()
         return self._damage(f"{stop}: {bytes(self.reader.read_at(self.offset, 40))!r}")
@@ -157,6 +159,15 @@ class _Judge:
             and length < ANNOTATION_LIMIT
             and b"\n" not in self.reader.read_at(self.offset, length)
         )
+
+    def _has_lost_line(self) -> bool:
+        """True if the annotation is printable up to zeros that fill its sector."""
+        text = self.reader.read_at(self.offset, ANNOTATION_LIMIT + SECTOR_SIZE)
+        length = text.find(b"\0")
+        if not 0 < length < ANNOTATION_LIMIT or not is_printable(text[:length]):
+            return False
+        sector_end = ((self.offset + length) // SECTOR_SIZE + 1) * SECTOR_SIZE - self.offset
+        return not text[length:sector_end].strip(b"\0")
 
     def _is_cut_command(self) -> bool:
         """True if the command is well-formed up to the zeros that end the file."""

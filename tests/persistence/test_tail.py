@@ -4,7 +4,7 @@ import pytest
 
 from respkv.persistence.batch import encode, make_header
 from respkv.persistence.log_reader import LogReader
-from respkv.persistence.tail import Ending, judge
+from respkv.persistence.tail import SECTOR_SIZE, Ending, judge
 
 PLAIN = b"*3\r\n$3\r\nSET\r\n$1\r\np\r\n$5\r\nplain\r\n"
 
@@ -218,3 +218,17 @@ def test_a_missing_head_of_the_first_batch_is_torn_in_a_file_that_is_known_to_be
         _, ending, _ = read(log[:first] + bytes(512) + log[first + 512 :])
         assert (ending.is_damage, ending.offset) == (False, ends[0]), first
     assert read(bytes(512) + log[512:])[1].is_damage
+
+
+def test_a_line_that_goes_on_in_a_missing_sector_is_torn() -> None:
+    size = SECTOR_SIZE - 2 * len(encode([[b"SET", b"k", b""]]))
+    log, ends = build(b"", sets((b"k", b"x" * size)), sets((b"k", b"y" * 1500)))
+    line_end = log.index(b"\n", ends[1])
+    boundary = line_end // SECTOR_SIZE * SECTOR_SIZE
+    assert ends[1] < boundary < line_end, "the line of the last batch is to lie across the end of a sector"
+    for missing in (SECTOR_SIZE, 2 * SECTOR_SIZE):
+        broken = log[:boundary] + bytes(missing) + log[boundary + missing :]
+        commands, ending, _ = read(broken)
+        assert (ending.is_damage, ending.offset, len(commands)) == (False, ends[1], 1)
+    changed = log[: line_end - 3] + b"\0" + log[line_end - 2 :]
+    assert read(changed)[1].is_damage
