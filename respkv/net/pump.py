@@ -127,9 +127,10 @@ class Pump:
             server.tracking.broadcast()
         if engine.effects:
             durability.write()
-        self._answer(active)
+        # First, as in Redis: whoever learns from a reply that something has changed finds that all others were told.
         if server.pushed:
             self._tell_pushed(engine.durable)
+        self._answer(active)
         if self._holding:
             if durability.failed:
                 self._refuse()
@@ -161,7 +162,7 @@ class Pump:
                 self._look_after(connection)
 
     def _tell_pushed(self, durable: int) -> None:
-        """Send what was pushed to those who did nothing themselves; they do not count as lively."""
+        """Send what was pushed; those who did nothing themselves do not count as lively."""
         by_session = self._by_session
         pushed = self.server.pushed
         self.server.pushed = []

@@ -140,9 +140,10 @@ def test_the_cache_of_redis_py(server: Served) -> None:
     calls = command_calls(writer, "get")
     for _ in range(20):
         assert cached.get("k") == b"1"
-    assert command_calls(writer, "get") == calls  # from the cache
+    # From the cache; the first invalidation may have come behind the value.
+    assert command_calls(writer, "get") <= calls + 1
     writer.set("k", "2")
-    assert cached.get("k") == b"2"
+    eventually(lambda: cached.get("k") == b"2", "the second invalidation")
     cached.hset("h", mapping={"f": "v"})
     assert cached.hgetall("h") == {b"f": b"v"}
     writer.hset("h", "f", "w")

@@ -28,11 +28,17 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
+    def ask(self, command: str, *texts: str) -> None:
+        """Type a command, expect these texts and then the prompt: what is typed ahead of that is thrown away."""
+        self.type(f"{command}\r")
+        for text in (*texts, "> "):
+            self.expect(text)
+
     def expect(self, text: str) -> None:
         """Return when `text` has been shown behind what was expected before."""
         end_s = time.monotonic() + DEADLINE_S
         while text not in self._shown:
-            assert select.select([self._fd], [], [], max(0.0, end_s - time.monotonic()))[0], self._shown
+            assert select.select([self._fd], [], [], max(0.0, end_s - time.monotonic()))[0], repr(self._shown)
             self._shown += os.read(self._fd, 65536).decode()
         self._shown = self._shown.partition(text)[2]
 
@@ -77,18 +83,11 @@ def test_subscriptions_in_a_terminal(serve: Serve, terminal: Callable[..., Termi
 def test_invalidations_in_a_terminal(serve: Serve, terminal: Callable[..., Terminal]) -> None:
     server = serve()
     screen = terminal(server, "-3")
-    screen.type("CLIENT TRACKING ON\r")
-    screen.expect("OK")
-    screen.type("GET k\r")
-    screen.expect("(nil)")
+    screen.ask("CLIENT TRACKING ON", "OK")
+    screen.ask("GET k", "(nil)")
     server.connect().call("SET", "k", "v")
-    screen.type("PING\r")
-    screen.expect("-> invalidate: 'k'")
-    screen.expect("PONG")
+    screen.ask("PING", "-> invalidate: 'k'", "PONG")
     # What one changes oneself is shown behind the reply, with the next command at the latest.
-    screen.type("GET k\r")
-    screen.expect('"v"')
-    screen.type("SET k w\r")
-    screen.expect("OK")
-    screen.type("ECHO behind\r")
-    screen.expect("-> invalidate: 'k'")
+    screen.ask("GET k", '"v"')
+    screen.ask("SET k w", "OK")
+    screen.ask("ECHO behind", "-> invalidate: 'k'")
