@@ -221,11 +221,19 @@ def test_a_missing_head_of_the_first_batch_is_torn_in_a_file_that_is_known_to_be
 
 
 def test_a_line_that_goes_on_in_a_missing_sector_is_torn() -> None:
-    size = SECTOR_SIZE - 2 * len(encode([[b"SET", b"k", b""]]))
-    log, ends = build(b"", sets((b"k", b"x" * size)), sets((b"k", b"y" * 1500)))
-    line_end = log.index(b"\n", ends[1])
+    def across(size: int) -> tuple[bytes, list[int], int]:
+        """A log whose second batch is of so many bytes more or less, its ends, and the end of the third one's line."""
+        log, ends = build(b"", sets((b"k", b"x" * size)), sets((b"k", b"y" * 1500)))
+        return log, ends, log.index(b"\n", ends[1])
+
+    # Of such a size that the line of the last batch lies across the end of a sector.
+    size = next(
+        size
+        for size in range(SECTOR_SIZE)
+        if across(size)[1][1] + 20 < across(size)[2] // SECTOR_SIZE * SECTOR_SIZE < across(size)[2] - 20
+    )
+    log, ends, line_end = across(size)
     boundary = line_end // SECTOR_SIZE * SECTOR_SIZE
-    assert ends[1] < boundary < line_end, "the line of the last batch is to lie across the end of a sector"
     for missing in (SECTOR_SIZE, 2 * SECTOR_SIZE):
         broken = log[:boundary] + bytes(missing) + log[boundary + missing :]
         commands, ending, _ = read(broken)
