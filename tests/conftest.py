@@ -1,5 +1,6 @@
 """Fixtures of all tests: a server in process, and what must hold after each test."""
 
+import gc
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,13 @@ from real_redis import RealRedis
 
 # `compat` is no part of what is installed: it is found in the checkout, behind everything else.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """Tools switch the garbage collector off for their process, which here goes on with other tests."""
+    yield
+    gc.enable()
 
 
 @pytest.fixture

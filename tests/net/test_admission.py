@@ -236,6 +236,7 @@ def test_a_listener_is_not_watched_while_there_are_no_descriptors(
 def test_without_descriptors_clients_wait_and_others_are_served(serve: Serve, is_portable: bool) -> None:
     server = serve(portable=is_portable)
     raw = server.connect()
+    assert raw.call("PING") == b"PONG"  # it has a descriptor
     pid = server.process.pid
     used = len(os.listdir(f"/proc/{pid}/fd"))
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
