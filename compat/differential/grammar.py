@@ -123,7 +123,6 @@ GRAMMARS: dict[str, str] = {
         SCAN < 0 | 0 | 0 | NOSUCH > [ MATCH pattern ] [ COUNT count ] [ TYPE type ]
         DBSIZE
         OBJECT ENCODING key
-        OBJECT REFCOUNT key
         FLUSHDB [ ASYNC | SYNC ]
     """,
     "expiry": f"""
