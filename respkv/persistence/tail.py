@@ -58,6 +58,18 @@ class Ending:
     is_damage: bool = False
 
 
+@dataclass(frozen=True)
+class _Promises:
+    """How much of the file, at `least` and at the `greatest`, was on disk by what the batches from `start` on say."""
+
+    start: int
+    least: int
+    greatest: int
+
+    def with_another(self, said: int) -> "_Promises":
+        return _Promises(self.start, min(self.least, said), max(self.greatest, said))
+
+
 def judge(reader: LogReader) -> Ending:
     """What it means that `reader` stopped where it did."""
     if reader.stop == AT_END:
@@ -77,10 +89,10 @@ class _Judge:
         header = self.reader.header
         if self.data_end == self.offset:
             return self._torn(f"{self.size - self.offset} zero bytes at the end")
-        end, promises = self._find_promises()
-        if promises and max(promises) > self.offset:
+        promises = self._find_promises()
+        if promises is not None and promises.greatest > self.offset:
             return self._damage(f"{stop}, and a later batch was written when this was known to be on disk")
-        if promises and min(promises) >= 0 and self._has_zero_sector(self.offset, end):
+        if promises is not None and promises.least >= 0 and self._has_zero_sector(self.offset, promises.start):
             return self._torn("sectors that nobody had been promised are missing before later ones")
         if stop == SHORT_PAYLOAD and header is not None:
             return self._judge_short_payload(header)
@@ -91,7 +103,7 @@ class _Judge:
             return self._judge_zeros()
         if first == b"#" and (stop == SHORT_ANNOTATION or self._is_cut_annotation()):
             return self._judge_short_annotation()
-        if first == b"#" and not promises and self._has_lost_line():
+        if first == b"#" and promises is None and self._has_lost_line():
             return self._torn("line of which the rest never reached the disk")
         if stop == SHORT_COMMAND or (stop == BAD_COMMAND and self._is_cut_command()):
             return self._judge_short_command()
@@ -177,17 +189,24 @@ class _Judge:
         _, why = parse_commands(self.reader.read_at(self.offset, length), 0, [], length)
         return why == INCOMPLETE
 
-    def _find_promises(self) -> tuple[int, list[int]]:
-        """Where what is broken ends, and how much of the file each batch behind it says was on disk by then."""
+    def _find_promises(self) -> _Promises | None:
+        """What the batches behind the broken one say of the disk; None if there are none.
+
+        O(bytes behind), up to the first that says enough: payloads are not looked at.
+        """
         header = self.reader.header
-        end = self.size if header is None else self.reader.payload_start + header.payload_size
-        promises = []
+        end = -1 if header is None else self.reader.payload_start + header.payload_size
+        found: _Promises | None = None
         for offset, later, _ in self._headers():
-            if header is None:
-                end = min(end, offset)
-            if offset >= end:
-                promises.append(later.synced_size)
-        return end, promises
+            if end < 0:
+                end = offset
+            if offset < end:
+                continue
+            said = later.synced_size
+            found = _Promises(end, said, said) if found is None else found.with_another(said)
+            if said > self.offset:
+                break
+        return found
 
     def _find_data_end(self) -> int:
         """The offset behind the last byte that is not zero; `offset` when there is none."""
@@ -225,8 +244,8 @@ class _Judge:
                     return True
         return False
 
-    def _headers(self) -> Iterator[tuple[int, Header, bytes]]:
-        """Whatever looks like a batch behind `offset`: where, its header, its payload as far as present."""
+    def _headers(self) -> Iterator[tuple[int, Header, int]]:
+        """Whatever looks like a batch behind `offset`: where, its header, where its payload begins."""
         at = self.offset
         while at < self.size:
             block = self.reader.read_at(at, READ_SIZE + ANNOTATION_LIMIT)
@@ -235,9 +254,7 @@ class _Judge:
                 line_end = block.find(b"\n", found + 2, found + 2 + ANNOTATION_LIMIT)
                 header = parse_header(block[found + 2 : line_end + 1]) if line_end > 0 else None
                 if header is not None:
-                    payload_start = at + line_end + 1
-                    present = min(header.payload_size, self.size - payload_start)
-                    yield at + found + 2, header, self.reader.read_at(payload_start, present)
+                    yield at + found + 2, header, at + line_end + 1
                 found = block.find(_HEADER_LINE, found + 2)
             at += READ_SIZE
 
@@ -248,11 +265,11 @@ class _Judge:
         value may be a copy of a log.
         """
         known = {announced}
-        for offset, header, payload in self._headers():
-            if len(payload) == header.payload_size and any(
-                header.checksum_of(payload, checksum) == header.checksum for checksum in known
-            ):
-                return offset
+        for offset, header, payload_start in self._headers():
+            if header.payload_size <= self.size - payload_start:
+                payload = self.reader.read_at(payload_start, header.payload_size)
+                if any(header.checksum_of(payload, checksum) == header.checksum for checksum in known):
+                    return offset
             known = {announced, header.checksum} if offset >= behind else {announced}
         return None
 

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from respkv.commands.args import parse_int
 from respkv.commands.flags import (
     ALLOW_BUSY,
     LOADING,
@@ -15,8 +14,9 @@ from respkv.commands.flags import (
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
-from respkv.errors import NegativeKeys, NotAnInteger, ReplyError, TooManyKeys
+from respkv.errors import NotAnInteger, ReplyError
 from respkv.reply import OK, Members, Reply, Status
+from respkv.server.commands.scripting import key_count_of
 from respkv.server.functions import Function
 from respkv.server.session import Session
 
@@ -60,13 +60,9 @@ def _fcall(session: Session, argv: list[bytes], *, read_only: bool) -> Reply:
     if function is None:
         raise ReplyError(b"ERR Function not found")
     try:
-        count = parse_int(argv[2])
+        count = key_count_of(argv)
     except NotAnInteger:
         raise ReplyError(b"ERR Bad number of keys provided") from None
-    if count > len(argv) - 3:
-        raise TooManyKeys
-    if count < 0:
-        raise NegativeKeys
     return scripting.run_function(session, function, argv[3 : 3 + count], argv[3 + count :], argv, read_only=read_only)
 
 

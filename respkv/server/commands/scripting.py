@@ -82,7 +82,7 @@ def evalsha_ro(session: Session, argv: list[bytes]) -> Reply:
 
 
 def _eval(session: Session, argv: list[bytes], *, read_only: bool) -> Reply:
-    count = _count_of(argv)
+    count = key_count_of(argv)
     scripting = session.server.scripting
     cache = scripting.cache
     script = cache.find_body(argv[1])
@@ -100,12 +100,12 @@ def _evalsha(session: Session, argv: list[bytes], *, read_only: bool) -> Reply:
     script = scripting.cache.find(argv[1])
     if script is None:
         raise NoScript
-    count = _count_of(argv)
+    count = key_count_of(argv)
     scripting.cache.use(script)
     return scripting.run_script(session, script, argv[3 : 3 + count], argv[3 + count :], argv, read_only=read_only)
 
 
-def _count_of(argv: list[bytes]) -> int:
+def key_count_of(argv: list[bytes]) -> int:
     """How many keys there are. Raises ReplyError."""
     count = 0 if argv[2] == b"0" else 1 if argv[2] == b"1" else parse_int(argv[2])
     if count > len(argv) - 3:
