@@ -201,9 +201,14 @@ class Compactor:
         self._wait_for_lsn = 0
         self._backoff = Backoff()
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether one is running or about to: one that waits for the disk has begun for whoever asked for it."""
+        return self.running is not None or self.is_scheduled
+
     def request(self) -> bool:
         """Compact as soon as possible (BGREWRITEAOF); False if one is running or about to."""
-        if self.running is not None or self.is_scheduled:
+        if self.is_under_way:
             return False
         self._backoff.reset()
         self._schedule()

@@ -158,10 +158,10 @@ class Storage(Persistence):
         if self.durability.failed:
             self._recover_log()
         if self._compactor is not None:
-            was_running = self._compactor.running is not None
+            was_under_way = self._compactor.is_under_way
             self._compactor.tick(self.config.auto_aof_rewrite_percentage, self.config.auto_aof_rewrite_min_size)
             self.durability.take_over_state()
-            if was_running and self._compactor.running is None:
+            if was_under_way and not self._compactor.is_under_way:
                 self._rewrite_ended(self._compactor)
             self._cut_log(self._compactor)
         self._tick_transfers()
@@ -221,11 +221,9 @@ class Storage(Persistence):
             self.write_error = log.failure if self.durability.failed else ""
         compactor = self._compactor
         if compactor is not None:
-            # One that waits for the disk before it starts has begun for whoever asked for it.
-            is_rewriting = compactor.running is not None or compactor.is_scheduled
-            if is_rewriting and not self.is_rewriting:
+            if compactor.is_under_way and not self.is_rewriting:
                 self.rewrite_started_s = unix_s()
-            self.is_rewriting = is_rewriting
+            self.is_rewriting = compactor.is_under_way
 
     # Snapshots
 

@@ -238,9 +238,11 @@ def test_without_descriptors_clients_wait_and_others_are_served(serve: Serve, is
     raw = server.connect()
     assert raw.call("PING") == b"PONG"  # it has a descriptor
     pid = server.process.pid
-    used = len(os.listdir(f"/proc/{pid}/fd"))
+    # The limit is one of numbers, not of how many: below it none must be free.
+    used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    lowest_free = min(set(range(len(used) + 1)) - used)
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
     waiting = server.connect()
     waiting.send(b"PING\r\n")
     eventually(lambda: "cannot accept" in server.log_text(), "a line in the log")

@@ -1,16 +1,9 @@
 """The parts of a store, put together."""
 
+from harness import Nobody
+
 from respkv.server.config import Config
 from respkv.server.instance import Instance
-
-
-class Nobody:
-    """An owner that need not be told of anything."""
-
-    def attach(self, log: object) -> None: ...
-    def detach(self, log: object) -> None: ...
-    def release(self) -> None: ...
-    def stop(self) -> None: ...
 
 
 def test_a_sweep_removes_what_has_expired_and_says_whether_there_is_more() -> None:
