@@ -30,7 +30,7 @@ from respkv.commands.flags import (
     WRITE,
     mask_of,
 )
-from respkv.commands.histogram import bucket_of
+from respkv.commands.histogram import Histogram
 from respkv.commands.syntax import KeySpec, Syntax, find_keys, parse
 
 Handler = Callable[[Any, list[bytes]], Any]
@@ -144,8 +144,8 @@ class Spec:
                 self.has_many_keys = found.last == -1
         self.tips = tips
         self.slot_of = slot_of
-        # How long calls that were timed by themselves took: see `respkv.commands.histogram`.
-        self.histogram: dict[int, int] = {}
+        # How long calls that were timed by themselves took.
+        self.histogram = Histogram()
         self.subcommands: dict[bytes, Spec] = {}
 
     @property
@@ -154,11 +154,6 @@ class Spec:
         if not self._summary and self.handler is not None:
             self._summary = first_sentences(self.defined_in)[self.handler.__name__]
         return self._summary
-
-    def record(self, duration_ns: int) -> None:
-        """Count a call that took so long in the histogram."""
-        bucket = bucket_of(duration_ns)
-        self.histogram[bucket] = self.histogram.get(bucket, 0) + 1
 
     def keys(self, argv: list[bytes]) -> list[bytes]:
         """The keys that `argv` names. O(arguments)."""

@@ -166,7 +166,7 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     elapsed_ns = steady_ns() - started_ns
     spec.nanoseconds += elapsed_ns
     if server.tracks_latency:
-        spec.record(elapsed_ns)
+        spec.histogram.add(elapsed_ns)
     if elapsed_ns >= server.slow_ns and not spec.flags & SKIP_SLOWLOG:
         server.note_slow(session, spec, argv, elapsed_ns)
 

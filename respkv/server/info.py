@@ -13,7 +13,6 @@ from itertools import chain, islice
 
 from respkv import __version__
 from respkv.build import BUILD
-from respkv.commands.histogram import percentiles_us
 from respkv.commands.spec import every_spec
 from respkv.engine.clock import unix_ms, unix_us
 from respkv.engine.keyspace import Keyspace
@@ -328,8 +327,8 @@ def latency_fields(server: Server) -> Fields:
     percents = server.config.latency_tracking_info_percentiles
     fields: Fields = {}
     for spec in every_spec():
-        if spec.histogram:
-            times = zip(percents, percentiles_us(spec.histogram, percents), strict=True)
+        if spec.histogram.count():
+            times = zip(percents, spec.histogram.percentiles_us(percents), strict=True)
             name = f"latency_percentiles_usec_{spec.name.decode()}"
             fields[name] = ",".join(f"p{percent:.17g}={time_us:.3f}" for percent, time_us in times)
     return fields

@@ -14,7 +14,6 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from respkv import __version__
 from respkv.build import BUILD
-from respkv.commands.histogram import percentiles_us
 from respkv.commands.spec import every_spec
 from respkv.server import info
 from respkv.server.info import Fields
@@ -279,9 +278,9 @@ def _of_commands(server: Server) -> Iterator[Metric]:
         seconds.add_metric(label, spec.nanoseconds / 1e9)
         rejected.add_metric(label, spec.rejected_calls)
         failed.add_metric(label, spec.failed_calls)
-        if percents and spec.histogram:
-            for percent, time_us in zip(percents, percentiles_us(spec.histogram, percents), strict=True):
-                percentiles.add_metric((*label, f"{percent / 100:.12g}"), time_us)
+        # None where no call was timed by itself.
+        for percent, time_us in zip(percents, spec.histogram.percentiles_us(percents), strict=False):
+            percentiles.add_metric((*label, f"{percent / 100:.12g}"), time_us)
     yield from (calls, seconds, rejected, failed, percentiles)
     errors = CounterMetricFamily("redis_errors", "Error replies by their code.", labels=("err",))
     for code, count in server.stats.errors.items():

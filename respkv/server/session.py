@@ -604,7 +604,7 @@ class Session:
         if total == 1:
             server = self.server
             if server.tracks_latency:
-                last.record(elapsed_ns)
+                last.histogram.add(elapsed_ns)
             if elapsed_ns >= server.slow_ns:
                 server.note_slow(self, last, requests[0], elapsed_ns)
 

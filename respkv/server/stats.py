@@ -125,4 +125,4 @@ class Stats:
             spec.nanoseconds = 0
             spec.rejected_calls = 0
             spec.failed_calls = 0
-            spec.histogram = {}
+            spec.histogram.clear()

@@ -2,7 +2,6 @@
 
 from respkv.commands.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from respkv.commands.help import help_of
-from respkv.commands.histogram import cumulative_us
 from respkv.commands.spec import COMMANDS, CommandGroup, Spec, every_spec
 from respkv.errors import ReplyError
 from respkv.reply import Reply, Verbatim
@@ -87,9 +86,9 @@ def latency_histogram(session: Session, argv: list[bytes]) -> Reply:
     """For each command that was timed: how many calls took at most so many µs."""
     specs = list(every_spec()) if len(argv) == 2 else [spec for name in argv[2:] for spec in _named(name)]
     return {
-        spec.name: {b"calls": sum(spec.histogram.values()), b"histogram_usec": cumulative_us(spec.histogram)}
+        spec.name: {b"calls": calls, b"histogram_usec": spec.histogram.cumulative_us()}
         for spec in specs
-        if spec.histogram
+        if (calls := spec.histogram.count())
     }
 
 
