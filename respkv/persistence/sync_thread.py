@@ -6,12 +6,11 @@ Rule 3: the loop learns of results by `wakeup_fd` becoming readable, and takes t
 """
 
 import math
-import os
-import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
+
+from respkv.persistence.wakeup import Wakeup
 
 
 class SyncThread:
@@ -31,9 +30,9 @@ class SyncThread:
         self._synced_lsn = 0
         self._synced_size = 0
         self._error: OSError | None = None
-        self._wakeup = _Wakeup()
-        self._thread = threading.Thread(target=self._run, name="respkv-sync", daemon=True)
-        self._thread.start()
+        self._wakeup = Wakeup()
+        self._worker = threading.Thread(target=self._run, name="respkv-sync", daemon=True)
+        self._worker.start()
 
     @property
     def wakeup_fd(self) -> int:
@@ -100,7 +99,7 @@ class SyncThread:
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
-        self._thread.join()
+        self._worker.join()
         self._wakeup.close()
 
     def _run(self) -> None:
@@ -141,42 +140,3 @@ class SyncThread:
             and not self._is_stopping
             and time.monotonic() >= last_at_s + self._interval_s
         )
-
-
-class _Wakeup:
-    """A descriptor that one thread makes readable for another: an eventfd, or a socket pair without one."""
-
-    def __init__(self) -> None:
-        self._sockets: tuple[socket.socket, socket.socket] | None = None
-        if sys.platform == "linux":
-            self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        else:
-            self._sockets = socket.socketpair()
-            for end in self._sockets:
-                end.setblocking(False)
-            self.fd = self._sockets[0].fileno()
-
-    def set(self) -> None:
-        if self._sockets is not None:
-            try:
-                self._sockets[1].send(b"\0")
-            except BlockingIOError:  # full, hence readable
-                return
-        elif sys.platform == "linux":
-            os.eventfd_write(self.fd, 1)
-
-    def clear(self) -> None:
-        try:
-            if self._sockets is not None:
-                self._sockets[0].recv(4096)
-            elif sys.platform == "linux":
-                os.eventfd_read(self.fd)
-        except BlockingIOError:  # nothing was set
-            return
-
-    def close(self) -> None:
-        if self._sockets is not None:
-            for end in self._sockets:
-                end.close()
-        else:
-            os.close(self.fd)

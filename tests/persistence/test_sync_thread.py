@@ -1,7 +1,6 @@
 """The thread that waits for the disk: one sync at a time, none after a failure."""
 
 import errno
-import os
 import select
 import threading
 import time
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from respkv.persistence.sync_thread import SyncThread, _Wakeup
+from respkv.persistence.sync_thread import SyncThread
 
 
 class Disk:
@@ -131,19 +130,3 @@ def test_a_shorter_interval_holds_at_once(disk: Disk) -> None:
     wait(thread)
     assert thread.collect() == (2, 200, None)
     thread.stop()
-
-
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
-def test_waking_up_by_either_kind_of_descriptor(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if platform == "linux" and not hasattr(os, "eventfd"):
-        pytest.skip("no eventfd here")
-    monkeypatch.setattr("sys.platform", platform)
-    wakeup = _Wakeup()
-    for _ in range(3):
-        assert not select.select([wakeup.fd], [], [], 0)[0]
-        wakeup.clear()
-        wakeup.set()
-        wakeup.set()
-        assert select.select([wakeup.fd], [], [], 0)[0]
-        wakeup.clear()
-    wakeup.close()
