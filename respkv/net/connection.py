@@ -7,10 +7,12 @@ from typing import Final
 from respkv.server.durability import refusal_of
 from respkv.server.session import UNSENT, Session
 
+RECEIVE_BYTES_SMALL: Final = 448
 RECEIVE_BYTES: Final = 16 * 1024
 RECEIVE_BYTES_LARGE: Final = 1024 * 1024
-"""How much is received at once: the first, as in Redis, for commands, the second for the rest of a large argument. What
-is received is run before anybody else is: a megabyte of short commands would keep them waiting for 10 ms."""
+"""How much is received at once: the first until a client has sent so much, since buffers of that size cost next to
+nothing; the second, as in Redis, for commands, the third for the rest of a large argument. What is received is run
+before anybody else is: a megabyte of short commands would keep them waiting for 10 ms."""
 
 
 class Held:
@@ -28,14 +30,13 @@ class Connection:
         self.sock = sock
         self.fd = sock.fileno()
         self._recv = sock.recv
-        self._receive_bytes = RECEIVE_BYTES
+        self._receive_bytes = RECEIVE_BYTES_SMALL
         self._send = sock.send
         self.session = session
         # Output that waits for the disk, in order; and output that waits for the client to read.
         self.held: deque[Held] = deque()
-        # The pump's windows in which it was active last, and in which output had to wait for the disk last.
+        # The pump's window in which it was active last.
         self.active_window = 0
-        self.held_window = 0
         self._unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
         # What the poller watches for.
@@ -61,7 +62,7 @@ class Connection:
             self.hang_up()
             return
         session.receive(data)
-        if len(data) == size or size > RECEIVE_BYTES:
+        if len(data) >= size or size > RECEIVE_BYTES:
             is_large = session.reader.pending_bytes() >= RECEIVE_BYTES
             self._receive_bytes = RECEIVE_BYTES_LARGE if is_large else RECEIVE_BYTES
             if is_large and session.is_over_query_limit():

@@ -246,6 +246,8 @@ class Service:
     def _hurry(self) -> None:
         """Something is due sooner than `_tick_forever` expects."""
         self._sooner.set()
+        # The pump is to leave after this turn.
+        self.server.next_tick_ms = 0
 
     async def _sweep_forever(self) -> None:
         while True:

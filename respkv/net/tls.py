@@ -30,6 +30,9 @@ HANDSHAKE_S: Final = 10.0
 HANDSHAKES_MAX: Final = 512
 """So many handshakes may go on at a time."""
 
+RECORD_BYTES: Final = 16 * 1024
+"""The most that a record carries (RFC 8446, section 5.1)."""
+
 PROTOCOLS: Final = {
     "tlsv1": ssl.TLSVersion.TLSv1,
     "tlsv1.1": ssl.TLSVersion.TLSv1_1,
@@ -57,11 +60,14 @@ class TlsSocket(ssl.SSLSocket):
     """A non-blocking TLS socket that behaves as a plain one: what would block raises BlockingIOError."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """As `socket.recv`; `flags` (MSG_PEEK) are for the bytes as they came over the wire."""
+        """As `socket.recv`, but a record is taken whole: no poller knows of a rest that has been decrypted.
+
+        `flags` (MSG_PEEK) are for the bytes as they came over the wire.
+        """
         if flags:
             return socket.socket.recv(self, buflen, flags)
         try:
-            return super().recv(buflen)
+            return super().recv(max(buflen, RECORD_BYTES))
         except _WANTS:
             raise BlockingIOError from None
 
