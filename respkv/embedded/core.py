@@ -300,7 +300,7 @@ class Core:
     def _end(self) -> None:
         """The latch is held: see to sessions and to the disk."""
         engine = self.engine
-        if self.server.ready or self.server.pushed:
+        if self.server.has_unfinished():
             self.clients.finish_turn()
         if engine.waits_for > engine.durable:
             self.settle(engine.waits_for)
@@ -450,7 +450,7 @@ class Core:
             self.durability.collect()
             self.instance.tick()
             has_more = self.instance.sweep(SWEEP_US)
-            if engine.filled or server.ready or server.pushed:
+            if server.has_unfinished():
                 self.clients.finish_turn()
             if engine.effects:
                 self.durability.write()

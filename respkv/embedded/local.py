@@ -19,7 +19,8 @@ from respkv.embedded.core import Clients, Core
 from respkv.embedded.errors import DiskError, StoreClosedError
 from respkv.engine.clock import steady_s, unix_ms
 from respkv.server.durability import refusal_of
-from respkv.server.session import UNSENT, Session
+from respkv.server.parking import UNSENT
+from respkv.server.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ class LocalClients(Clients):
         self.core = core
         self.sockets: dict[int, LocalSocket] = {}
         self._holding: set[LocalSocket] = set()
+        # Sessions that were ready in this turn.
+        self._resumed: list[Session] = []
+        core.server.go_on = self._go_on
 
     @classmethod
     def of(cls, core: Core) -> "LocalClients":
@@ -77,6 +81,12 @@ class LocalClients(Clients):
         for socket in list(self.sockets.values()):
             socket.end()
 
+    def _go_on(self, session: Session) -> None:
+        if session.number in self.sockets:
+            if session.parked:
+                self._resume(session)
+            self._resumed.append(session)
+
     def _resume(self, session: Session) -> None:
         try:
             session.resume()
@@ -88,18 +98,9 @@ class LocalClients(Clients):
         core = self.core
         engine = core.engine
         server = core.server
-        if engine.filled:  # by what no command did: keys that expired
-            engine.waiters.serve()
-        ready = server.ready
-        at = 0
-        while at < len(ready):
-            session = ready[at]
-            at += 1
-            if session.number in self.sockets:
-                if session.parked:
-                    self._resume(session)
-                active.append(session)
-        ready.clear()
+        server.finish_turn()
+        active += self._resumed
+        self._resumed = []
         active += server.pushed
         server.pushed.clear()
         lsn = 0

@@ -5,7 +5,8 @@ from collections import deque
 from typing import Final
 
 from respkv.server.durability import refusal_of
-from respkv.server.session import UNSENT, Session
+from respkv.server.parking import UNSENT
+from respkv.server.session import Session
 
 RECEIVE_BYTES_SMALL: Final = 448
 RECEIVE_BYTES: Final = 16 * 1024

@@ -14,8 +14,9 @@ import trio
 from respkv.engine.clock import unix_ms
 from respkv.net.connection import RECEIVE_BYTES
 from respkv.server.durability import Durability, refusal_of
+from respkv.server.parking import UNSENT
 from respkv.server.server import Server
-from respkv.server.session import UNSENT, Session
+from respkv.server.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -61,23 +62,18 @@ class PortableClients:
         self._tasks[session.number] = task
         self.nursery.start_soon(self._serve, task)
 
+    def go_on(self, session: Session) -> None:
+        """Let the task of `session`, which became ready, see to that."""
+        task = self._tasks.get(session.number)
+        if task is not None:
+            if session.parked:
+                task.wake.set()
+            if session.closing:
+                task.scope.cancel()
+
     def finish_apart(self) -> None:
-        """End a turn: log what was done, wake whoever became ready."""
-        if self.engine.filled:  # by what no command did: keys that expired
-            self.engine.waiters.serve()
-        ready = self.server.ready
-        at = 0
-        while at < len(ready):
-            task = self._tasks.get(ready[at].number)
-            at += 1
-            if task is not None:
-                if task.session.parked:
-                    task.wake.set()
-                if task.session.closing:
-                    task.scope.cancel()
-        ready.clear()
-        if self.server.tracking.has_news:
-            self.server.tracking.broadcast()
+        """End a turn: wake whoever became ready, log what was done."""
+        self.server.finish_turn()
         for session in self.server.pushed:
             task = self._tasks.get(session.number)
             if task is not None and not task.is_speaking:

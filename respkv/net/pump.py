@@ -46,6 +46,8 @@ class Pump:
         self._by_session: dict[int, Connection] = {}
         # Descriptors that are no clients (listeners, the sync thread's wake-up), and what to do when one is readable.
         self._callbacks: dict[int, Callable[[], None]] = {}
+        # Connections of sessions that were ready in this turn.
+        self._resumed: list[Connection] = []
         # False while other tasks have much to do: the pump then leaves at once when nobody asks anything.
         self.lingers = True
         # Connections with output that waits for the disk.
@@ -110,26 +112,14 @@ class Pump:
             self._see_to_disk()
 
     def finish(self, active: list[Connection]) -> None:
-        """End a turn: log, then answer `active` and whoever became ready, then see to the disk."""
+        """End a turn: let go on who became ready, log, answer those and `active`, then see to the disk."""
         server = self.server
         durability = self.durability
         engine = self.engine
-        if engine.filled:  # by what no command did: keys that expired
-            engine.waiters.serve()
-        # In the order in which they became ready; whoever goes on may make others ready.
-        ready = server.ready
-        at = 0
-        while at < len(ready):
-            session = ready[at]
-            at += 1
-            connection = self._by_session.get(session.number)
-            if connection is not None:
-                if session.parked:
-                    self._guarded(connection, resume=True)
-                active.append(connection)
-        ready.clear()
-        if server.tracking.has_news:
-            server.tracking.broadcast()
+        server.finish_turn()
+        if self._resumed:
+            active += self._resumed
+            self._resumed = []
         if engine.effects:
             durability.write()
         # First, as in Redis: whoever learns from a reply that something has changed finds that all others were told.
@@ -141,6 +131,14 @@ class Pump:
                 self._refuse()
             elif not self.syncs_in_place:
                 durability.sync_soon()
+
+    def go_on(self, session: Session) -> None:
+        """Let `session`, which became ready, go on if it is parked, and have its say."""
+        connection = self._by_session.get(session.number)
+        if connection is not None:
+            if session.parked:
+                self._guarded(connection, resume=True)
+            self._resumed.append(connection)
 
     def _answer(self, active: list[Connection]) -> None:
         """Send, or hold, what the sessions of `active` have to say."""

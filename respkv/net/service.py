@@ -134,6 +134,7 @@ class Service:
                 self.server.serve_others = self._clients.serve_others
                 self.server.facts.multiplexing = poller.name
                 nursery.start_soon(self._run_pump, self._clients)
+            self.server.go_on = self._clients.go_on
             self.admission.start(self._clients)
             if self._watches_signals:
                 nursery.start_soon(self._watch_signals)

@@ -9,6 +9,7 @@ from respkv.commands.spec import Spec
 from respkv.errors import ReplyError
 from respkv.reply import Block
 from respkv.server.gate import is_queued
+from respkv.server.parking import PAUSED
 
 if TYPE_CHECKING:
     from respkv.server.session import Session
@@ -215,7 +216,7 @@ class Waiting:
 def resume_paused(sessions: Iterator["Session"]) -> None:
     """Let go on whoever a pause has parked."""
     for session in sessions:
-        if session.parked == "paused":
+        if session.parked == PAUSED:
             session.server.ready.append(session)
 
 

@@ -42,6 +42,7 @@ from respkv.engine.engine import AccessRecord
 from respkv.engine.shards import Shard
 from respkv.errors import Loading, OutOfMemory, ReplyError, WrongArity
 from respkv.reply import QUEUED, Block
+from respkv.server.parking import PAUSED
 
 if TYPE_CHECKING:
     from respkv.server.session import Session
@@ -283,7 +284,7 @@ def _must_wait(session: "Session", spec: Spec, argv: list[bytes]) -> bool:
     if not reasons:
         return False
     if reasons & GATE_PAUSED and server.is_paused_for(session, spec):
-        session.park("paused", argv)
+        session.park(PAUSED, argv)
         return True
     if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:
         return False

@@ -4,7 +4,12 @@ A transfer is a file that is being sent, in parts, each when the part before it 
 therefore costs a descriptor, and no memory. There is no stream of changes behind it.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from respkv.server.parking import TRANSFER, UNSENT
+
+if TYPE_CHECKING:
+    from respkv.server.session import Session
 
 PART_BYTES = 256 * 1024
 """How much of a file is read into a client's output at once."""
@@ -36,3 +41,26 @@ class Replica:
         self.transfer: Transfer | None = None
         # When the last part was handed to the connection (unix ms).
         self.progress_ms = 0
+
+    def goes_on(self, session: "Session") -> bool:
+        """Let `session`, which is parked and may go on, send the next part of its snapshot; False if that is not it."""
+        if session.parked not in (TRANSFER, UNSENT):
+            return False
+        if self.transfer is None:
+            return session.parked == TRANSFER  # it is still being written
+        part = self.transfer.read(PART_BYTES)
+        self.progress_ms = session.engine.now_ms
+        if part:
+            session.out.append(part)
+            session.parked = UNSENT
+        else:
+            self.end_transfer()
+            session.parked = ""
+            session.closing = True
+        return True
+
+    def end_transfer(self) -> None:
+        """Send no more of a snapshot, if one is being sent."""
+        if self.transfer is not None:
+            self.transfer.close()
+            self.transfer = None

@@ -1,7 +1,8 @@
 """What all sessions of one server share, without sockets and files: the engine, the gate, configuration, counters.
 
-Whoever runs the server (respkv.net) fills in what lies beyond it: `persistence`, `facts`; drains `ready` and `pushed`
-at the end of each turn; and calls `tick` ten times a second, or at `next_due_ms` if that is sooner.
+Whoever runs the server (respkv.net, respkv.embedded) fills in what lies beyond it: `persistence`, `facts`, `go_on`,
+`serve_others`; calls `finish_turn` at the end of each turn and sends what is `pushed` then; and calls `tick` ten times
+a second, or at `next_due_ms` if that is sooner.
 """
 
 import logging
@@ -96,16 +97,19 @@ class Server:
         # When `tick` will be called next (unix ms), and how to have that happen sooner.
         self.next_tick_ms = 0
         self.hurry: Callable[[], None] = _hurry_nobody
-        # Serves other clients than that one, once, within a command of it; whoever owns the connections sets it.
+        # Whoever owns the connections sets these. The first lets a session of `ready` go on, or end; the second serves
+        # other clients than that one, once, within a command of it.
+        self.go_on: Callable[[Session], None] = _serve_nobody
         self.serve_others: Callable[[Session], None] = _serve_nobody
         # Clients yet to be looked at, what those take that have been, and what all took the last time.
         self._unsampled: list[Session] = []
         self._sampled_bytes = 0
         self._all_sampled_bytes = 0
         # Sessions that have something to do or to say outside their own requests: parked ones that may go on, killed
-        # ones. Whoever owns the connections drains it at the end of each turn.
+        # ones. `finish_turn` sees to them.
         self.ready: list[Session] = []
-        # Sessions that had no output and were pushed something; drained there too, without letting them go on.
+        # Sessions that had no output and were pushed something. Whoever owns the connections drains it at the end of
+        # each turn, without letting them go on.
         self.pushed: list[Session] = []
         self.pubsub = PubSub()
         self.tracking = TrackingTable(self)
@@ -143,6 +147,28 @@ class Server:
         self.gate = self.gate | bit if on else self.gate & ~bit
         for session in self.sessions.values():
             session.set_gate(bit, on)
+
+    # Turns
+
+    def finish_turn(self) -> None:
+        """The end of a turn: all that it has brought about for others than its clients. Their output is in `pushed`."""
+        engine = self.engine
+        if engine.filled:  # by what no command did: keys that expired
+            engine.waiters.serve()
+        ready = self.ready
+        if ready:
+            # In the order in which they became ready; whoever goes on may make others ready.
+            at = 0
+            while at < len(ready):
+                self.go_on(ready[at])
+                at += 1
+            ready.clear()
+        if self.tracking.has_news:
+            self.tracking.broadcast()
+
+    def has_unfinished(self) -> bool:
+        """Whether there is anything for `finish_turn`, or to be sent, though no client has asked anything."""
+        return len(self.ready) > 0 or len(self.pushed) > 0 or len(self.engine.filled) > 0 or self.tracking.has_news
 
     # Time
 

@@ -34,8 +34,9 @@ from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
 from respkv.server.gate import run_unusual
 from respkv.server.output import note_cut_off
+from respkv.server.parking import BLOCKED, TRANSFER, UNSENT
 from respkv.server.pubsub import NOTHING
-from respkv.server.replicas import PART_BYTES, Replica
+from respkv.server.replicas import Replica
 from respkv.server.stats import Stats
 from respkv.server.tracking import Tracking
 
@@ -48,13 +49,6 @@ _OK_LINE: Final = b"+OK\r\n"
 
 UNAUTHENTICATED_QUERY_MAX_BYTES: Final = 1024 * 1024
 """What a client that has not authenticated may have sent of a request."""
-
-
-UNSENT: Final = "unsent"
-"""Why a session is parked whose replies are to be sent before it goes on."""
-
-TRANSFER: Final = "transfer"
-"""Why a session is parked that gets a snapshot: it asks nothing more."""
 
 OUTPUT_MAX_BYTES: Final = 32 * 1024 * 1024
 OUTPUT_MAX_PARTS: Final = 65536
@@ -91,14 +85,14 @@ class Session:
         self.closing = False
         self.killed = False
         self.closed = False
-        # Requests that wait until the session goes on; it is parked while `parked` says why.
+        # Requests that wait until the session goes on; it is parked while `parked` says why (`respkv.server.parking`).
         self.parked = ""
         self.backlog: list[list[bytes]] = []
-        # What a command that waits waits for, while `parked` is "blocked".
+        # What a command that waits waits for, while `parked` is BLOCKED.
         self.block: Block | None = None
         self.blocked_argv: list[bytes] = []
         self.blocked_db = self.db
-        # Who holds, or waits for, the locks that the first request of the backlog needs, while `parked` is "locked".
+        # Who holds, or waits for, the locks that the first request of the backlog needs, while `parked` is LOCKED.
         self.lock_owner: Owner | None = None
         # The interactive transaction of this session, also when it has ended and the client does not know yet; the one
         # in which the first request of the backlog waits for locks; and how often it has waited.
@@ -171,7 +165,7 @@ class Session:
 
     def resume(self) -> None:
         """Go on after `parked`: run what waited."""
-        if self.replica is not None and self.parked in (TRANSFER, UNSENT) and self._send_part(self.replica):
+        if self.replica is not None and self.replica.goes_on(self):
             return
         self.parked = ""
         self.engine.waits_for = 0
@@ -180,28 +174,6 @@ class Session:
         if requests:
             self._run(requests)
         self._finish_receiving()
-
-    def _send_part(self, replica: Replica) -> bool:
-        """Go on with the snapshot for `replica`; False if none is meant for it."""
-        transfer = replica.transfer
-        if transfer is None:
-            return self.parked == TRANSFER  # it is still being written
-        part = transfer.read(PART_BYTES)
-        replica.progress_ms = self.engine.now_ms
-        if part:
-            self.out.append(part)
-            self.parked = UNSENT
-        else:
-            self.end_transfer()
-            self.parked = ""
-            self.closing = True
-        return True
-
-    def end_transfer(self) -> None:
-        """Send no more of a snapshot, if one is being sent."""
-        if self.replica is not None and self.replica.transfer is not None:
-            self.replica.transfer.close()
-            self.replica.transfer = None
 
     def end_monitoring(self) -> None:
         """Be shown no more what everybody does."""
@@ -289,7 +261,7 @@ class Session:
 
     def wait_for(self, block: Block, argv: list[bytes]) -> None:
         """Stop behind the command `argv` that runs, whose reply comes by `unblock`."""
-        self.parked = "blocked"
+        self.parked = BLOCKED
         self.block = block
         self.blocked_argv = argv
         self.blocked_db = self.db
@@ -496,7 +468,8 @@ class Session:
         self.closed = True
         self.closing = True
         self.end_block()
-        self.end_transfer()
+        if self.replica is not None:
+            self.replica.end_transfer()
         self.end_monitoring()
         self.server.transactions.stop_waiting(self)
         self.server.transactions.leave(self)

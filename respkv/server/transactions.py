@@ -25,14 +25,12 @@ from respkv.engine.locks import LockTable, Wants, with_databases
 from respkv.engine.transactions import Transaction, Transactions
 from respkv.errors import LockTimeout, NoSuchTransaction, NotAnInteger, ReplyError, TransactionEnded
 from respkv.server.gate import check, look_up, run
+from respkv.server.parking import LOCKED
 
 if TYPE_CHECKING:
     from respkv.acl.users import User
     from respkv.server.server import Server
     from respkv.server.session import Session
-
-LOCKED: Final = "locked"
-"""Why a session is parked that waits for locks."""
 
 _REFUSED: Final = {
     b"swapdb": b"ERR SWAPDB is not allowed in an interactive transaction",

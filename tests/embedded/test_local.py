@@ -58,6 +58,17 @@ def test_who_waits_for_a_key_is_served_by_another(core: Core) -> None:
     assert waiting.recv(100) == b"*2\r\n$1\r\nq\r\n$1\r\nv\r\n"
 
 
+def test_who_tracks_a_prefix_is_told_of_changes_by_clients_and_by_the_store(core: Core) -> None:
+    tracking, other = LocalSocket(core, 10), LocalSocket(core, 10)
+    tracking.sendall(b"HELLO 3\r\nCLIENT TRACKING ON BCAST PREFIX k\r\n")
+    while not tracking.recv(4096).endswith(b"+OK\r\n"):
+        pass
+    other.sendall(b"SET k1 v\r\n")
+    assert tracking.recv(100) == b">2\r\n$10\r\ninvalidate\r\n*1\r\n$2\r\nk1\r\n"
+    core.put(b"k2", b"v")
+    assert tracking.recv(100) == b">2\r\n$10\r\ninvalidate\r\n*1\r\n$2\r\nk2\r\n"
+
+
 def test_waiting_ends_in_time(core: Core) -> None:
     socket = LocalSocket(core, 10)
     socket.sendall(b"BLPOP q 0.05\r\n")

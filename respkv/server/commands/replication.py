@@ -18,8 +18,9 @@ from respkv.commands.flags import (
 from respkv.commands.spec import CommandGroup
 from respkv.errors import BadSyntax, NotAnInteger, ReplyError
 from respkv.reply import NO_REPLY, OK, Reply
+from respkv.server.parking import TRANSFER
 from respkv.server.replicas import Replica
-from respkv.server.session import TRANSFER, Session
+from respkv.server.session import Session
 
 command = CommandGroup("server", __name__, session=True)
 
