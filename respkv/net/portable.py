@@ -6,7 +6,6 @@ much a request as the pump at depth 1; the difference shrinks with pipelining.
 
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 
 import trio
@@ -35,30 +34,26 @@ class PortableClients:
         self._tasks: dict[int, _Task] = {}
         # Those with output that their clients have yet to read; of the others nothing is looked at.
         self._lagging: dict[int, _Task] = {}
-        self._watched: dict[int, trio.CancelScope] = {}
+        self._watched: dict[int, tuple[Callable[[], None], trio.CancelScope]] = {}
         # Tasks that wait for the disk.
         self._waiting = trio.lowlevel.ParkingLot()
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `fd`, which is no client, is readable."""
-        scope = self._watched[fd] = trio.CancelScope()
+        scope = trio.CancelScope()
+        self._watched[fd] = callback, scope
         self.nursery.start_soon(self._watch, fd, callback, scope)
 
     def unwatch(self, fd: int) -> None:
         """Take `watch` back, before `fd` is closed."""
-        scope = self._watched.pop(fd, None)
-        if scope is not None:
-            scope.cancel()
+        watched = self._watched.pop(fd, None)
+        if watched is not None:
+            watched[1].cancel()
 
     def admit(self, sock: socket.socket, session: Session) -> None:
         """Serve a new client."""
         session.fd = sock.fileno()
-        stream: TlsStream | trio.SocketStream
-        if isinstance(sock, ssl.SSLSocket):
-            stream = TlsStream(sock)
-        else:
-            stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        task = _Task(stream, sock, session)
+        task = _Task(sock, session)
         self._tasks[session.number] = task
         self.nursery.start_soon(self._serve, task)
 
@@ -66,7 +61,10 @@ class PortableClients:
         """Let the task of `session`, which became ready, see to that."""
         task = self._tasks.get(session.number)
         if task is not None:
-            if session.parked:
+            if session.parked and task.is_receiving:  # parked by what it sent within a script, see `serve_others`
+                self._guarded(session, None)
+                self.server.pushed.append(session)
+            elif session.parked:
                 task.wake.set()
             if session.closing:
                 task.scope.cancel()
@@ -82,6 +80,46 @@ class PortableClients:
         self.server.pushed.clear()
         if self.engine.effects:
             self.durability.write()
+
+    def serve_others(self, running: Session) -> None:
+        """Serve who has sent something, once, within a command of `running` that takes long; without waiting.
+
+        No task but that of `running` can go on, so each socket is tried here. Nothing is written to the log, and nobody
+        goes on who waited: that is for the end of the turn. O(clients).
+        """
+        for fd, (callback, _) in list(self._watched.items()):
+            if fd in self._watched:
+                callback()
+        for task in list(self._tasks.values()):
+            if task.is_receiving:  # neither that of `running`, nor one that is parked
+                self._serve_in_passing(task)
+
+    def _serve_in_passing(self, task: "_Task") -> None:
+        session = task.session
+        try:
+            data = task.sock.recv(RECEIVE_BYTES)
+        except OSError:  # mostly: there is nothing
+            return
+        if not data:
+            return  # the end, which its task will find
+        self._guarded(session, data)
+        if session.is_over_query_limit():
+            session.kill()
+        elif session.out:
+            self._send_in_passing(task)
+
+    def _send_in_passing(self, task: "_Task") -> None:
+        """Send what the socket takes just now; the rest, and what waits for the disk, is left to a task."""
+        session = task.session
+        if not task.is_speaking and session.wait_lsn <= self.engine.durable:
+            output = session.take_output()
+            sent = task.send_at_once(output)
+            if sent == len(output):
+                if session.closing:
+                    task.scope.cancel()
+                return
+            session.give_back(output[sent:])
+        self.server.pushed.append(session)
 
     def collect(self) -> None:
         """The sync thread has results: let go whose batch is durable."""
@@ -119,24 +157,25 @@ class PortableClients:
         try:
             with task.scope:
                 await self._converse(task)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (OSError, trio.ClosedResourceError):
             pass  # the client is gone, which is its own affair
         finally:
             self.server.close_session(session)
             del self._tasks[session.number]
             self._lagging.pop(session.number, None)
-            with trio.move_on_after(1) as cleanup:
-                cleanup.shield = True
-                await trio.aclose_forcefully(task.stream)
+            trio.lowlevel.notify_closing(task.sock)
+            task.sock.close()
 
     async def _converse(self, task: "_Task") -> None:
         session = task.session
         while not session.closing:
-            data = await task.stream.receive_some(RECEIVE_BYTES)
+            task.is_receiving = True
+            data = await task.receive()
+            task.is_receiving = False
             if not data:
                 return
             self.engine.now_ms = unix_ms()
-            self._guarded(session, bytes(data))
+            self._guarded(session, data)
             self.finish_apart()
             await self._answer(task)
             if session.is_over_query_limit():
@@ -163,7 +202,7 @@ class PortableClients:
         await trio.lowlevel.wait_readable(task.fd)
         # What it sends ahead is left where it is; then its end is seen only behind that.
         try:
-            ended = not task.peek(1, socket.MSG_PEEK)
+            ended = not task.sock.recv(1, socket.MSG_PEEK)
         except OSError:
             ended = True
         if ended:
@@ -185,10 +224,12 @@ class PortableClients:
         """Send what the session has to say though its client asked nothing."""
         try:
             await self._answer(task)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (OSError, trio.ClosedResourceError):
             task.scope.cancel()
         finally:
             task.is_speaking = False
+        if task.is_receiving and task.session.closing:  # that was said by `serve_others`
+            task.scope.cancel()
 
     async def _answer(self, task: "_Task") -> None:
         # What comes while something is sent follows it, whoever sends.
@@ -212,70 +253,64 @@ class PortableClients:
                 break
             self.durability.sync_soon()
             await self._waiting.park()
+        # Mostly that is all, and the task is at its next request without others having had a turn, as `serve_others`
+        # needs it: whoever has the reply may send something.
+        sent = task.send_at_once(output)
+        if sent == len(output):
+            return
         self._lagging[session.number] = task
-        unsent = memoryview(output)
+        unsent = memoryview(output)[sent:]
         try:
             while unsent:
                 session.unsent_bytes = len(unsent)
-                await task.stream.send_all(unsent[:SEND_BYTES])
-                unsent = unsent[SEND_BYTES:]
+                unsent = unsent[await task.send(unsent[:SEND_BYTES]) :]
         finally:
             session.unsent_bytes = 0
             session.over_soft_limit_ms = 0
             self._lagging.pop(session.number, None)
 
 
-class TlsStream(trio.abc.Stream):
-    """A TLS client that has shaken hands, for one task that receives and one that sends."""
-
-    def __init__(self, sock: "ssl.SSLSocket") -> None:
-        self._sock = sock
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """As Trio's: what has arrived, or nothing at the end."""
-        await trio.lowlevel.checkpoint()
-        while True:
-            try:
-                return self._sock.recv(max_bytes or RECEIVE_BYTES)
-            except BlockingIOError:
-                await trio.lowlevel.wait_readable(self._sock)
-            except OSError as error:
-                raise trio.BrokenResourceError from error
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """As Trio's."""
-        await trio.lowlevel.checkpoint()
-        unsent = memoryview(data)
-        while unsent:
-            try:
-                unsent = unsent[self._sock.send(unsent) :]
-            except BlockingIOError:
-                await trio.lowlevel.wait_writable(self._sock)
-            except OSError as error:
-                raise trio.BrokenResourceError from error
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """As Trio's."""
-        await trio.lowlevel.wait_writable(self._sock)
-
-    async def aclose(self) -> None:
-        """As Trio's."""
-        trio.lowlevel.notify_closing(self._sock)
-        self._sock.close()
-        await trio.lowlevel.checkpoint()
-
-
 class _Task:
-    """What belongs to one client's task."""
+    """What belongs to one client's task: a non-blocking socket, after the handshake if it speaks TLS, and the session.
 
-    def __init__(self, stream: "TlsStream | trio.SocketStream", sock: socket.socket, session: Session) -> None:
-        self.stream = stream
+    Not a stream of Trio's: that lets others have their turn with what it has received in its hands, where
+    `PortableClients.serve_others` could not find it.
+    """
+
+    def __init__(self, sock: socket.socket, session: Session) -> None:
+        self.sock = sock
         self.fd = sock.fileno()
-        self.peek = sock.recv
         self.session = session
+        # Whether it waits for requests, or is about to.
+        self.is_receiving = True
         self.scope = trio.CancelScope()
         # One task sends at a time: the client's own, or one that was started for a push.
         self.sending = trio.Lock()
         self.is_speaking = False
         # Set when a parked session may go on.
         self.wake = trio.Event()
+
+    async def receive(self) -> bytes:
+        """What has arrived, or nothing at the end. Raises OSError."""
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                return self.sock.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self.sock)
+
+    async def send(self, data: memoryview) -> int:
+        """Send what the socket takes, once it takes some; how many bytes. Raises OSError."""
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                return self.sock.send(data)
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self.sock)
+
+    def send_at_once(self, data: bytes) -> int:
+        """Send what the socket takes just now; how many bytes."""
+        try:
+            return self.sock.send(data)
+        except OSError:  # no room; or an end, which whoever waits for it is told
+            return 0

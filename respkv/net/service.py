@@ -131,10 +131,10 @@ class Service:
                 self.server.facts.multiplexing = "portable"
             else:
                 self._clients = Pump(self.server, self.durability, poller)
-                self.server.serve_others = self._clients.serve_others
                 self.server.facts.multiplexing = poller.name
                 nursery.start_soon(self._run_pump, self._clients)
             self.server.go_on = self._clients.go_on
+            self.server.serve_others = self._clients.serve_others
             self.admission.start(self._clients)
             if self._watches_signals:
                 nursery.start_soon(self._watch_signals)

@@ -216,6 +216,12 @@ class Session:
         self.stats.writes += 1
         return data
 
+    def give_back(self, data: bytes) -> None:
+        """`data`, the end of what `take_output` gave last, could not be sent yet."""
+        self.out.insert(0, data)
+        self.bytes_out -= len(data)
+        self.stats.output_bytes -= len(data)
+
     # For what others have to say to this client
 
     def push(self, data: bytes, lsn: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""A script that runs for long: others are told, and may end it. Not for portable clients: they wait."""
+"""A script that runs for long: others are told, and may end it."""
 
 import pytest
 from net_servers import Raw, Serve, Served, eventually, pack
@@ -9,9 +9,9 @@ KILLED = "ERR Script killed by user with SCRIPT KILL. script: "
 
 
 @pytest.fixture
-def served(serve: Serve) -> Served:
+def served(serve: Serve, is_portable: bool) -> Served:
     """A server that tells others of a script after 20 ms."""
-    return serve("--busy-reply-threshold", "20")
+    return serve("--busy-reply-threshold", "20", portable=is_portable)
 
 
 def start(served: Served, body: str) -> tuple[Raw, Raw]:
@@ -87,3 +87,22 @@ def test_who_hangs_up_is_let_go(served: Served) -> None:
     one.close()
     assert other.call("SCRIPT", "KILL") == b"OK"
     assert eventually(lambda: other.call("PING") == b"PONG")
+
+
+def test_who_quits_meanwhile_is_answered_and_its_connection_ends(served: Served) -> None:
+    one, other = start(served, LOOP)
+    leaving = served.connect()
+    assert leaving.call("QUIT") == b"OK"
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    one.reply()
+    assert leaving.rest() == b""
+
+
+def test_who_is_held_back_by_a_pause_meanwhile_goes_on_after_the_script(served: Served) -> None:
+    one, other = start(served, LOOP)
+    paused = served.connect()
+    assert paused.call("PING") == BUSY.encode()
+    assert other.call("CLIENT", "PAUSE", "200", "ALL") == BUSY.encode()
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    one.reply()
+    assert paused.call("SET", "k", "v") == b"OK"
