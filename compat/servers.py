@@ -73,6 +73,11 @@ KINDS = {
 }
 
 
+def earlier(python: str) -> Kind:
+    """Another respkv than the one that is tested: the one of the environment whose interpreter is `python`."""
+    return Kind("before", "respkv before", KINDS["respkv"].behaves_as, lambda: [python, "-m", "respkv", "serve"])
+
+
 @functools.cache
 def respkv_folder() -> Path:
     """Where `python -m respkv` is started: in the checkout only if the interpreter knows no other respkv.

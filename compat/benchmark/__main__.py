@@ -10,7 +10,7 @@ from compat.benchmark import chart, results
 from compat.benchmark.plan import Plan
 from compat.benchmark.sections import SECTIONS
 from compat.machine import BENCHMARKS, machine, version_of
-from compat.servers import KINDS, available, end_with_signals
+from compat.servers import KINDS, available, earlier, end_with_signals
 
 QUICK_SCALE = 0.05
 INTRO = """
@@ -28,6 +28,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m compat.benchmark", description=__doc__)
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--servers", default="", help=f"of {', '.join(KINDS)} (default: all found)")
+    parser.add_argument(
+        "--before",
+        metavar="PYTHON",
+        help="the interpreter of an environment with an earlier respkv, which is measured beside: what a change costs",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the work; writes no files")
     parser.add_argument("--out", type=Path, help="folder for results.json, results.md, ratios.svg")
@@ -35,6 +40,8 @@ def main() -> int:
     end_with_signals()
 
     kinds = [KINDS[name] for name in options.servers.split(",")] if options.servers else available()
+    if options.before:
+        kinds.insert(len(kinds) - 1, earlier(options.before))
     unknown = set(options.only.split(",")) - set(SECTIONS)
     if unknown:
         parser.error(f"no such section: {', '.join(unknown)} (there are {', '.join(SECTIONS)})")

@@ -7,8 +7,8 @@ the line at 1.0 that is redis-server 7.0. A bar that is longer than the panel en
 from compat.benchmark.results import BASELINE, Metric, Results
 from compat.svg import AXIS, INK, WHITE, document, line, rectangle, text
 
-LABELS = {"redis8": "Redis 8.2", "valkey9": "Valkey 9.1", "respkv": "respkv"}
-COLOURS = {"redis8": "#9aa5b1", "valkey9": "#5b7fb5", "respkv": "#d9822b"}
+LABELS = {"redis8": "Redis 8.2", "valkey9": "Valkey 9.1", "before": "respkv before", "respkv": "respkv"}
+COLOURS = {"redis8": "#9aa5b1", "valkey9": "#5b7fb5", "before": "#e8c9a0", "respkv": "#d9822b"}
 SECTIONS = {
     True: ("throughput", "always", "load"),
     False: ("CPU", "memory", "stall", "latency"),
