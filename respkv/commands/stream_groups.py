@@ -224,7 +224,7 @@ HELP
 def xack(db: Keyspace, argv: list[bytes]) -> Reply:
     """Take entries off the pending ones of a group; how many were pending."""
     key = argv[1]
-    stream = stream_or_none(db.edit(key))
+    stream = stream_or_none(db.find_to_edit(key))
     group = stream.groups.get(argv[2]) if stream is not None else None
     if stream is None or group is None:
         return 0
@@ -364,7 +364,7 @@ def integer_of(word: bytes, what: bytes) -> int:
 def xclaim(db: Keyspace, argv: list[bytes]) -> Reply:
     """Make pending entries those of another consumer, if they were idle for long enough; the entries."""
     key = argv[1]
-    stream = stream_or_none(db.edit(key))
+    stream = stream_or_none(db.find_to_edit(key))
     group = stream.groups.get(argv[2]) if stream is not None else None
     if stream is None or group is None:
         raise NoGroup(key, argv[2])
@@ -448,7 +448,7 @@ def xautoclaim(db: Keyspace, argv: list[bytes]) -> Reply:
             just_ids = True
         else:
             raise BadSyntax
-    stream = stream_or_none(db.edit(key))
+    stream = stream_or_none(db.find_to_edit(key))
     group = stream.groups.get(argv[2]) if stream is not None else None
     if stream is None or group is None:
         raise NoGroup(key, argv[2])

@@ -138,7 +138,8 @@ class _Reader:
                 if reply is not None:
                     replies.append((key, reply))
                 continue
-            stream = self.db.peek(key)
+            # The second look counts as well, and a miss is told twice, as in the reference.
+            stream = self.db.find(key) if is_first else self.db.peek(key)
             if isinstance(stream, Stream) and stream.length and stream.last_entry_id() > after:
                 replies.append((key, Encoded(stream.read(after + 1, ID_MAX, self.most))))
         return replies

@@ -150,6 +150,14 @@ class Keyspace:
             value = self.before_edit(shard, key, value)
         return value
 
+    def find_to_edit(self, key: bytes) -> Any:
+        """As `edit`, for a command that the reference counts among the reads: a hit or a miss, of which it notifies."""
+        value = self.edit(key)
+        if value is None:
+            return self.look(key)
+        self.engine.hits += 1
+        return value
+
     def before_edit(self, shard: Shard, key: bytes, value: Value) -> Any:
         """What is to be changed in place of `value`, which is that of `key`, while others may need it as it is."""
         self.engine.preserver.preserve_value(shard, key, value)
