@@ -11,6 +11,7 @@ from typing import Protocol
 
 from respkv.commands.replay import Replayer
 from respkv.engine.clock import steady_s, unix_s
+from respkv.engine.engine import UNSYNCED
 from respkv.engine.snapshot import Snapshot
 from respkv.errors import StartupError
 from respkv.persistence.aof import AppendLog, LogFailed, LogPosition
@@ -439,6 +440,9 @@ class Storage(Persistence):
         """Load instead of (or over) the data; the log keeps what it has, which is the same."""
         engine = self.engine
         engine.logging = False
+        # What is loaded is in no batch to come: nobody may wait for one.
+        holds = engine.alert & UNSYNCED != 0
+        engine.set_alert(UNSYNCED, False)
         try:
             if flush:
                 for db in engine.databases:
@@ -451,6 +455,7 @@ class Storage(Persistence):
         finally:
             engine.dirty = 0
             engine.logging = self.log is not None
+            engine.set_alert(UNSYNCED, holds)
         return True
 
     # Configuration

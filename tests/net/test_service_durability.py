@@ -254,3 +254,13 @@ def test_a_redis_py_program_sees_an_error_of_its_own(server: Served) -> None:
     client = server.client()
     with server.fault("fail-write"), pytest.raises(redis.ResponseError, match="MISCONF"):
         client.set("k", "v")
+
+
+@pytest.mark.parametrize("command", ["RELOAD", "LOADAOF"])
+def test_what_was_loaded_again_waits_for_no_disk(serve: Serve, command: str) -> None:
+    server = serve("--enable-debug-command", "yes")
+    client = server.connect()
+    for words in ("RPUSH l a", "RPUSH l b"):
+        client.call(*words.split())
+    assert client.call("DEBUG", command) == b"OK"
+    assert client.call("LRANGE", "l", 0, -1) == [b"a", b"b"]

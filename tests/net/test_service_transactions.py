@@ -8,8 +8,9 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 import redis
-from net_servers import DEADLINE_S, Serve, Served, eventually
+from net_servers import DEADLINE_S, Raw, Serve, Served, eventually
 
 ACCOUNTS = 6
 START = 100
@@ -68,6 +69,57 @@ def test_shutdown_and_snapshots_leave_out_what_is_not_committed(serve: Serve) ->
     client = server.client()
     assert client.get("k") == b"committed"
     assert client.keys() == [b"k"]
+
+
+SAVES = ["SAVE", "BGSAVE", "BGREWRITEAOF", "DEBUG RELOAD", "DEBUG LOADAOF"]
+
+
+def beside_transactions(serve: Serve, command: str) -> tuple[Served, Raw, Raw]:
+    """A server in which `command` was done beside two transactions, one that has changed keys and one that has read."""
+    keeps_log = "AOF" in command
+    server = serve("--enable-debug-command", "yes", "--appendonly", "yes" if keeps_log else "no")
+    writer, reader, other = server.connect(), server.connect(), server.connect()
+    for words in ("SET k old", "RPUSH l a", "SET gone v EX 1000", "SET read v"):
+        other.call(*words.split())
+    writer.call("BEGIN")
+    for words in ("SET k new", "RPUSH l b", "DEL gone", "SADD s x"):
+        writer.call(*words.split())
+    reader.call("BEGIN")
+    assert reader.call("GET", "read") == b"v"
+    other.call(*command.split())
+    client = server.client()
+    done = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress")
+    eventually(lambda: not any(client.info("persistence")[field] for field in done), command)
+    return server, writer, reader
+
+
+@pytest.mark.parametrize("command", SAVES)
+def test_what_is_saved_beside_transactions_is_what_is_committed(serve: Serve, command: str) -> None:
+    server, _, _ = beside_transactions(serve, command)
+    server.kill()
+    server.start()
+    client = server.client()
+    assert sorted(client.keys()) == [b"gone", b"k", b"l", b"read"]
+    assert client.mget("k", "gone") == [b"old", b"v"]
+    assert client.lrange("l", 0, -1) == [b"a"]
+
+
+@pytest.mark.parametrize("command", SAVES)
+def test_transactions_go_on_after_a_save_or_reload_beside_them(serve: Serve, command: str) -> None:
+    server, writer, reader = beside_transactions(serve, command)
+    assert (writer.call("GET", "k"), reader.call("GET", "read")) == (b"new", b"v")
+    other = server.connect()
+    other.send(b"SET read w\r\n")
+    assert other.is_silent(), "the reader has its lock still"
+    assert reader.call("COMMIT") == b"OK"
+    assert other.reply() == b"OK"
+    assert writer.call("COMMIT") == b"OK"
+    assert other.call("MGET", "k", "gone", "read") == [b"new", None, b"w"]
+    assert (other.call("LRANGE", "l", 0, -1), other.call("SMEMBERS", "s")) == ([b"a", b"b"], [b"x"])
+    if "AOF" in command:
+        server.kill()
+        server.start()
+        assert server.connect().call("LRANGE", "l", 0, -1) == [b"a", b"b"]
 
 
 class Banker(threading.Thread):
