@@ -16,6 +16,14 @@ except ImportError as error:
     raise ImportError("respkv.connect needs redis-py, which is not installed: pip install 'respkv[redis]'") from error
 
 
+def _identity() -> dict[str, Any]:
+    """What a connection says of its library: by default redis-py looks that up anew, for a third of what all takes."""
+    try:
+        return {"driver_info": redis.DriverInfo(lib_version=redis.__version__)}
+    except AttributeError:  # before redis-py 7.2
+        return {}
+
+
 class LocalConnection(UnixDomainSocketConnection):
     """A redis-py connection whose other end is a session in this process."""
 
@@ -93,6 +101,8 @@ def connect(
         overrides = {name.replace("_", "-"): str(value) for name, value in (directives or {}).items()}
         path = None if store is None else os.path.abspath(store)
         core = Core(path, {"databases": "16", **overrides})
+    if not options.keys() & {"driver_info", "lib_name", "lib_version"}:
+        options.update(_identity())
     pool: Any = ConnectionPool(connection_class=LocalConnection, core=core, **options)
     client = LocalRedis(connection_pool=pool)
     if not isinstance(store, Store):

@@ -670,7 +670,7 @@ class Keyspace:
         shard.early_at_ms = NEVER_MS
         if shard.member_plans:
             self.engine.discarded.append(shard.member_plans)
-            shard.member_plans = []
+            shard.drop_plans()
 
     def _note(self, shard: Shard, key: bytes) -> None:
         alert = self.alert

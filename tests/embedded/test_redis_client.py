@@ -174,3 +174,9 @@ def test_without_redis_py_the_error_says_what_to_install() -> None:
     code = "import sys; sys.modules['redis'] = None\nimport respkv\nrespkv.connect()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'respkv[redis]'" in done.stderr
+
+
+def test_it_names_its_library_and_its_version_as_any_client() -> None:
+    with respkv.connect(decode_responses=True) as client:
+        told = client.client_info()
+        assert (told["lib-name"], told["lib-ver"]) == ("redis-py", redis.__version__)
