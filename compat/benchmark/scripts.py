@@ -8,6 +8,7 @@ KEYS = 10_000
 DEPTH = 16
 
 SCRIPTS = {
+    "EVAL of return 1": ("return 1", 1),
     "EVAL of one GET": ("return redis.call('get', KEYS[1])", 1),
     "EVAL of one SET": ("return redis.call('set', KEYS[1], ARGV[1])", 1),
     "EVAL of 100 INCR": ("for i = 1, 100 do redis.call('incr', KEYS[1]) end", 30),

@@ -14,6 +14,7 @@ from compat.benchmark.access import access
 from compat.benchmark.collections import blocking, collections, collections_memory
 from compat.benchmark.load import drive, driving, fill
 from compat.benchmark.messages import messages
+from compat.benchmark.monitoring import monitoring
 from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
 from compat.benchmark.probe import Latencies, probing
 from compat.benchmark.results import Results
@@ -252,5 +253,6 @@ SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "messages": messages,
     "access": access,
     "scripts": scripts,
+    "monitoring": monitoring,
     "transactions": transactions,
 }
