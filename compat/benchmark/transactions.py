@@ -14,18 +14,30 @@ OPEN = 1000
 SECTION = "transactions"
 
 
+TESTS: dict[str, str | tuple[str, ...]] = {
+    "GET": "get",
+    "SET": "set",
+    "MGET of 10": ("MGET", *["key:__rand_int__"] * 10),
+}
+DEPTHS = {1: 100_000, 64: 1_000_000}
+
+
 def transactions(plan: Plan, results: Results) -> None:
-    """GET and SET of others beside none and a thousand open transactions; transfers one after the other."""
+    """GET, SET and MGET of others beside none and a thousand open transactions; transfers one after the other."""
     directives = {**EVERYSEC, "transaction-timeout": "0"}
     for kind in (kind for kind in plan.kinds if kind.name == "respkv"):
         with start(kind, directives, core=plan.server_core) as server:
             fill(server, KEYS, core=plan.client_core)
             for _ in range(plan.rounds):
-                _drive_all(plan, results, server, "none open")
+                beside_none = _drive_all(plan, results, server, "none open")
                 with contextlib.ExitStack() as stack:
                     for number in range(OPEN):
                         _begin(stack.enter_context(server.connect()), number)
-                    _drive_all(plan, results, server, f"{OPEN} open")
+                    beside_many = _drive_all(plan, results, server, f"{OPEN} open")
+                for name, cpu_us in beside_many.items():
+                    ratio = cpu_us / beside_none[name]
+                    results.add(SECTION, f"{name}, {OPEN} against none", "", "respkv", ratio, more_is_better=False)
+                    plan.say(f"{name}, {OPEN} open against none {ratio:.2f}")
                 _transfer(plan, results, server)
 
 
@@ -36,16 +48,20 @@ def _begin(connection: Connection, number: int) -> None:
             raise RuntimeError(reply.text)
 
 
-def _drive_all(plan: Plan, results: Results, server: Server, beside: str) -> None:
-    for test in ("get", "set"):
-        for depth, full in ((1, 100_000), (64, 1_000_000)):
-            requests = plan.count(full)
+def _drive_all(plan: Plan, results: Results, server: Server, beside: str) -> dict[str, float]:
+    """CPU time by test, in µs a request."""
+    found = {}
+    for test, words in TESTS.items():
+        for depth, full in DEPTHS.items():
+            requests = plan.count(full // 10 if "MGET" in words else full)
             rate = drive(
-                server, test, requests=requests, clients=CLIENTS, depth=depth, keys=KEYS, core=plan.client_core
+                server, words, requests=requests, clients=CLIENTS, depth=depth, keys=KEYS, core=plan.client_core
             )
-            name = f"{test.upper()}, depth {depth}, {beside}"
+            found[f"{test}, depth {depth}"] = rate.cpu_us
+            name = f"{test}, depth {depth}, {beside}"
             results.add(SECTION, name, "µs/request", server.kind.name, rate.cpu_us, more_is_better=False)
             plan.say(f"{name} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+    return found
 
 
 def _transfer(plan: Plan, results: Results, server: Server) -> None:
