@@ -95,7 +95,11 @@ class AppendLog:
         self._last_incr_seq = 0
         if manifest is not None and manifest.incrs:
             self.manifest = manifest
-            self._fd = files.open_append(layout.path(manifest.incrs[-1]))
+            path = layout.path(manifest.incrs[-1])
+            self._fd = files.open_append(path)
+            if files.size(path) == 0:  # as Redis makes them
+                files.write_whole(self._fd, FIRST_BATCH)
+                self._begin_file()
             # What a killed server wrote may have been read back from the kernel's memory: from now on it is promised.
             files.sync(self._fd)
         else:

@@ -35,6 +35,7 @@ from respkv.engine.engine import Engine
 from respkv.errors import StartupError
 from respkv.persistence.aof import OK, AppendLog, LogFailed
 from respkv.persistence.base import write_base
+from respkv.persistence.batch import FIRST_BATCH
 from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.lock import DirectoryLock
 from respkv.persistence.manifest import Layout, LogFile, Manifest, find_layout, write_manifest
@@ -490,9 +491,10 @@ def _compact_offline(files: FileSystem, layout: Layout) -> str:
     temporary = os.path.join(layout.log_directory, TEMPORARY + base.name)
     key_count = write_base(files, temporary, engine.databases, {}, list(engine.libraries.texts.values()))
     files.rename(temporary, path)
-    # An increment too, even if empty: then nothing about the directory is unusual.
+    # An increment too, begun as a server begins them: then nothing about the directory is unusual.
     incr = layout.incr_file(manifest.next_incr_seq())
     fd = files.open_new(layout.path(incr))
+    files.write_whole(fd, FIRST_BATCH)
     files.sync(fd)
     files.close(fd)
     files.sync_directory(layout.log_directory)

@@ -78,6 +78,17 @@ def test_a_new_log_is_a_manifest_and_an_increment_without_commands(bench: Bench)
     assert (log.lsn, log.durable_lsn, log.state, log.current_size) == (0, 0, OK, len(FIRST_BATCH))
 
 
+def test_an_empty_increment_such_as_redis_makes_is_begun_as_ours(bench: Bench) -> None:
+    assert bench.open().close()
+    path = Path(bench.layout.path(bench.layout.incr_file(1)))
+    path.write_bytes(b"")
+    log = bench.open()
+    bench.set(log, b"k", b"v")
+    assert log.close()
+    assert path.read_bytes().startswith(FIRST_BATCH + b"#HDR:")
+    assert bench.recovered() == {b"k": b"v"}
+
+
 def test_a_batch_is_one_write_and_counts_as_durable_only_after_a_sync(bench: Bench) -> None:
     log = bench.open()
     assert bench.set(log, b"a", b"1") == 1

@@ -27,7 +27,7 @@ from respkv.errors import StartupError
 from respkv.persistence import compaction
 from respkv.persistence.aof import EVERYSEC, OK, AppendLog
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import Effect
+from respkv.persistence.batch import FIRST_BATCH, Effect
 from respkv.persistence.compaction import DONE, FAILED, Backoff, Compaction, CompactionFailed, Compactor
 from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import DirectoryInUse, DirectoryLock
@@ -389,7 +389,9 @@ def test_offline_compaction_leaves_one_base(bench: Bench, capsys: pytest.Capture
     assert f"103 keys, {before} bytes in 1 files before" in out
     assert out.count("\n") == 1
     assert bench.names() == ["1.base.rdb", "2.incr.aof", "manifest"]
-    assert not read_manifest(bench.files, bench.layout.manifest_path).history
+    manifest = read_manifest(bench.files, bench.layout.manifest_path)
+    assert not manifest.history
+    assert bench.files.read_all(bench.layout.path(manifest.incrs[-1])) == FIRST_BATCH
     assert stored(bench.directory) == bench.expected
 
 
