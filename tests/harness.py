@@ -148,6 +148,7 @@ class World:
         self.engine.logging = True
         self.engine.now_ms = START_MS
         self.server = Server(self.engine)
+        self.server.go_on = _resume
         # Everything that was propagated, as commands.
         self.log: list[list[bytes]] = []
         # Set to False by a test whose data is so large that a digest for each command takes too long.
@@ -170,18 +171,7 @@ class World:
 
     def resume_ready(self) -> None:
         """Let go on whoever waited and has a reply, as the pump does at the end of a turn."""
-        if self.engine.filled:
-            self.engine.waiters.serve()
-        ready = self.server.ready
-        at = 0
-        while at < len(ready):
-            session = ready[at]
-            at += 1
-            if session.parked:
-                session.resume()
-        ready.clear()
-        if self.server.tracking.has_news:
-            self.server.tracking.broadcast()
+        self.server.finish_turn()
         self.server.pushed.clear()
 
     def take_log(self) -> list[list[bytes]]:
@@ -208,6 +198,11 @@ class World:
         assert not fresh.effects, "a replay propagated"
         fresh.check()
         assert digest(fresh) == digest(self.engine), "the replayed log gives other data"
+
+
+def _resume(session: Session) -> None:
+    if session.parked:
+        session.resume()
 
 
 class Client:

@@ -7,7 +7,7 @@ Rule 3: the engine owns no file and no socket. Whoever drives it takes `effects`
   `durable` how far they are safe.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from respkv.engine.clock import Random
@@ -87,6 +87,9 @@ class Tracker:
 
     def flushed(self) -> None:
         """All keys of a database, or of all, are gone."""
+
+    def undone(self, keys: Iterable[bytes] | None, readers: set[int]) -> None:
+        """A transaction takes back what it did to `keys` (None: to all), of which only `readers` may know."""
 
 
 class Engine:

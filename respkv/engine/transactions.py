@@ -19,7 +19,7 @@ Rule 2: a transaction that ended, for whatever reason, holds nothing. What abort
 Rule 3: what grows is bounded: `Limits`. What transactions keep is part of `Engine.reserved_bytes`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from respkv.engine.engine import Argv, Engine
 from respkv.engine.keyspace import Keyspace
@@ -111,6 +111,8 @@ class Transaction:
         self.ended: ReplyError | None = None
         # Called when it is rolled back by others than its own driver: a deadlock, an operator, time.
         self.on_abort: Callable[[ReplyError], None] | None = None
+        # Who has read in it and keeps copies (CLIENT TRACKING), by the numbers that `Engine.tracker` knows them by.
+        self.readers: set[int] = set()
         self.commands = 0
         self.used_bytes = 0
         self._effects_bytes = 0
@@ -210,10 +212,11 @@ class Transaction:
         self.check_idle()
         at = self._find(name)
         saved = self.savepoints[at]
+        undone: list[Iterable[bytes] | None] = []
         for workspace in self.workspaces.values():
-            for _ in range(len(self.savepoints) - at):
-                workspace.restore_level()
+            undone += [workspace.restore_level() for _ in range(len(self.savepoints) - at)]
             workspace.push_level()
+        self._tell_readers(undone)
         del self.savepoints[at + 1 :]
         engine = self.engine
         del engine.effects[saved.effects :]
@@ -302,6 +305,7 @@ class Transaction:
         self.ended = reason
         self.base.reserved_bytes -= self.used_bytes
         self.used_bytes = 0
+        self._tell_readers([one.changed_names() for one in self.workspaces.values()])
         for workspace in self.workspaces.values():
             workspace.give_up()
         self.workspaces.clear()
@@ -315,6 +319,12 @@ class Transaction:
         base.locks.release_all(self.owner)
         if base.filled and not base.serves_later:
             base.waiters.serve()
+
+    def _tell_readers(self, undone: list[Iterable[bytes] | None]) -> None:
+        """What was done to all these keys (None: all of a database) is taken back. Nobody else knows of it."""
+        if self.readers:
+            names = None if None in undone else {key for keys in undone if keys is not None for key in keys}
+            self.base.tracker.undone(names, self.readers)
 
     def _account(self) -> None:
         """Count what it takes now."""

@@ -15,7 +15,7 @@ Rule 4: a key that ends while it is locked exclusively is deleted here as any ot
   One that is only read seems to be gone, and the shared database deletes it in its own time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from respkv.engine.engine import ACCESS, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, Engine
@@ -146,8 +146,8 @@ class Workspace(Keyspace):
                 level.images.setdefault(key, image)
             level.whole = last.whole
 
-    def restore_level(self) -> None:
-        """Be as at the last savepoint, which is gone then. O(keys changed since)."""
+    def restore_level(self) -> Iterable[bytes] | None:
+        """Be as at the last savepoint, which is gone then; the keys changed since, or None for all. O(those)."""
         level = self.levels.pop()
         whole = level.whole
         if whole is not None:
@@ -176,6 +176,11 @@ class Workspace(Keyspace):
                 self.unsynced.pop(key, None)
         if not self.levels:
             self.saved_bytes = 0
+        return level.images if whole is None else None
+
+    def changed_names(self) -> Iterable[bytes] | None:
+        """The keys that the shared database has otherwise, or None for all."""
+        return None if self.is_cleared else self.unsynced
 
     def publish(self) -> None:
         """Let the shared database hold what was changed. O(keys changed); values are moved."""
@@ -189,14 +194,11 @@ class Workspace(Keyspace):
         for key in self.unsynced:
             base.install(key, values.get(key), expires.get(key, -1))
         self.unsynced = {}
+        self.is_cleared = False
 
     def give_up(self) -> None:
         """Let the shared database have its keys back as they are. O(keys looked at)."""
         base = self.base
-        if base.alert & TRACKED:
-            # Who read in a transaction what is not committed may keep it: not any longer.
-            for key in self.unsynced:
-                base.engine.tracker.changed(key)
         lent = base.lent
         for key in self.modes:
             count = lent[key] - 1

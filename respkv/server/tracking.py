@@ -8,13 +8,15 @@ Rule 1: while nobody tracks, doors and the gate spend nothing: the alert TRACKED
 Rule 2: who is told of a change is forgotten for that key until it reads it again. The table knows sessions by number,
   so that one that is gone need not be looked for: its entries go when their keys change, or the table is full.
 Rule 3: keys are tracked by name, whatever the database, as in Redis.
-Rule 4: an invalidation tells of a change, and so waits for its batch (`appendfsync always`) like the reply to it.
+Rule 4: who reads in a transaction over round trips, and only that session, is told of what is rolled back.
+Rule 5: an invalidation tells of a change, and so waits for its batch (`appendfsync always`) like the reply to it.
 
 The table has a bound (`tracking-table-max-keys`): what was tracked longest is invalidated first. Redis takes keys at
 random; the oldest are those that are the least likely to be still wanted.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from respkv.commands.flags import GATE_SUBSCRIBED, GATE_TRACKING, PUBSUB, READONLY
@@ -109,7 +111,12 @@ class TrackingTable(Tracker):
     def remember(self, session: "Session", spec: Spec, argv: list[bytes]) -> None:
         """`session`, which tracks, has run `argv`: it may have a copy of the keys that this read. O(keys)."""
         tracking = session.tracking
-        if tracking is None or tracking.is_broadcast or not spec.flags & READONLY:
+        if tracking is None or not spec.flags & READONLY:
+            return
+        transaction = self.server.transactions.running
+        if transaction is not None:
+            transaction.readers.add(session.number)
+        if tracking.is_broadcast:
             return
         # Scripts and functions that only read: what they call is remembered, not what they declare.
         if spec.flags & PUBSUB or spec.group == "scripting":
@@ -143,6 +150,24 @@ class TrackingTable(Tracker):
             known.add(number)
         self.item_count += 1
 
+    def _forget(self, key: bytes, number: int) -> bool:
+        """Let session `number` be told no more of `key`; whether it would have been."""
+        known = self.keys.get(key)
+        if known is None:
+            return False
+        if isinstance(known, int):
+            if known != number:
+                return False
+            del self.keys[key]
+        elif number not in known:
+            return False
+        else:
+            known.discard(number)
+            if not known:
+                del self.keys[key]
+        self.item_count -= 1
+        return True
+
     def shrink(self, most: int) -> None:
         """Invalidate keys above `tracking-table-max-keys`, at most so many."""
         while most > 0 and 0 < self.keys_max < len(self.keys):
@@ -170,6 +195,24 @@ class TrackingTable(Tracker):
         for session in list(self.server.sessions.values()):
             if session.tracking is not None:
                 self._tell(session, None, lsn)
+
+    def undone(self, keys: Iterable[bytes] | None, readers: set[int]) -> None:
+        """As Tracker. Each of `readers` is told by itself: what it has read there may be what nobody else ever sees."""
+        for number in sorted(readers):
+            session = self.server.sessions.get(number)
+            tracking = None if session is None else session.tracking
+            if session is None or tracking is None:
+                continue
+            if keys is None:
+                self._tell(session, None, 0)
+            elif tracking.is_broadcast:
+                mine = [key for key in keys if key.startswith(tuple(tracking.prefixes))]
+                if mine:
+                    self._tell(session, _array(sorted(mine)), 0)
+            else:
+                for key in keys:
+                    if self._forget(key, number):
+                        self._tell(session, _array([key]), 0)
 
     # At the end of a turn
 

@@ -74,8 +74,8 @@ class SessionTransactions:
         self.lock_timeout_ms = 0
         self.idle_timeout_ms = 0
         self.timeouts = 0
-        # In which a command runs just now.
-        self._running: Transaction | None = None
+        # The transaction in which a command runs.
+        self.running: Transaction | None = None
         # When a wait or a transaction may be over: time, a number that keeps them apart, and the session with the
         # number of its wait, or the transaction. Those that are over already are passed over.
         self._deadlines: list[tuple[int, int, Session | None, int]] = []
@@ -216,7 +216,7 @@ class SessionTransactions:
         session.db = transaction.database(db.index)
         # What would wait answers at once, as in MULTI.
         session.executing = True
-        self._running = transaction
+        self.running = transaction
         try:
             run(session, spec, argv)
         except BaseException:
@@ -224,7 +224,7 @@ class SessionTransactions:
             transaction.engine.replacement = None
             raise
         finally:
-            self._running = None
+            self.running = None
             session.executing = False
             session.engine = engine
             session.db = engine.databases[session.db.index]
@@ -268,7 +268,7 @@ class SessionTransactions:
 
         Within a transaction they are locked now: a script may touch keys that it did not declare.
         """
-        transaction = self._running
+        transaction = self.running
         if transaction is not None:
             _check_allowed(session, transaction, spec, argv)
             wants = wants_in_transaction(session, spec, argv)
