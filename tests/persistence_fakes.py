@@ -156,15 +156,8 @@ def real_server(binary: str, directory: Path, *options: str) -> Iterator[redis.R
     output = directory / "server.log"
     arguments = [binary, "--port", str(port), "--dir", str(directory), "--save", "", "--appendonly", "yes"]
     process = subprocess.Popen([*arguments, "--logfile", str(output), *options])
-    client = redis.Redis(port=port, socket_timeout=20)
-    try:
-        wait_until_ready(process, client, output)
+    with _client_of(process, redis.Redis(port=port, socket_timeout=20), output) as client:
         yield client
-    finally:
-        client.close()
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
 
 
 @contextmanager
@@ -174,7 +167,13 @@ def respkv_server(directory: Path, *options: str) -> Iterator[redis.Redis]:
     output = directory / "respkv.log"
     with output.open("wb") as log:
         process = subprocess.Popen(respkv_command(directory, port, *options), stdout=log, stderr=log)
-    client = redis.Redis(port=port, protocol=2, socket_timeout=20)
+    with _client_of(process, redis.Redis(port=port, protocol=2, socket_timeout=20), output) as client:
+        yield client
+
+
+@contextmanager
+def _client_of(process: subprocess.Popen[bytes], client: redis.Redis, output: Path) -> Iterator[redis.Redis]:
+    """`client`, once the server answers it; the server is killed at the end."""
     try:
         wait_until_ready(process, client, output)
         yield client

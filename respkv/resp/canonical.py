@@ -38,7 +38,8 @@ def read_canonical(data: bytes, start: int, stop: int, most: int, requests: list
 
     Returns where the first begins that was not taken, and one of WHOLE, CUT, OTHER. O(arguments + bytes).
     """
-    # Machine integers where compiled: this runs for each argument that arrives.
+    # Machine integers where compiled: this runs for each argument that arrives. The digits of a count and of a length
+    # have the same loop twice, since a function that gives back a number and a place would make objects of both.
     size: i64 = stop
     at: i64 = start
     left: i64 = most
