@@ -26,7 +26,6 @@ NO_ASYNC_LOADING: Final = 1 << 16
 MOVABLEKEYS: Final = 1 << 17
 NO_MANDATORY_KEYS: Final = 1 << 18
 PROTECTED: Final = 1 << 19
-TOUCHES_ARBITRARY_KEYS: Final = 1 << 20
 DANGEROUS: Final = 1 << 21
 # Not shown by COMMAND: runs inside MULTI instead of being queued.
 UNQUEUED: Final = 1 << 30

@@ -6,6 +6,8 @@ Rule 1: whoever reads a key goes through `find` or `peek`, whoever changes one t
   pre-image, memory) happens there and nowhere else.
 Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` after a read.
 Rule 3: `load` is for recovery alone: no effects, no counting.
+
+The file is long because rule 1 is kept by one class: who adds a door sees all others, and what they note, in one place.
 """
 
 from collections.abc import Callable

@@ -315,11 +315,6 @@ class AppendLog:
         """Bytes handed over and not written (`aof_buffer_length`)."""
         return self._pending_bytes
 
-    @property
-    def last_write_ok(self) -> bool:
-        """What `aof_last_write_status` tells."""
-        return self.state is OK
-
     def _write(self, payload: bytes) -> bool:
         """Write one batch as a whole, or leave the file as it was and the state FAILED."""
         header, checksum = make_header(payload, self._checksum, self._synced_size)

@@ -26,7 +26,6 @@ from respkv.resp.canonical import read_canonical
 # A command's argv, or several whole commands already in RESP.
 Effect = list[bytes] | bytes
 
-HEADER_START: Final = b"#HDR:v1;"
 HEADER_LENGTH_START: Final = b"#HDR:v1;len:"
 SYNCED_START: Final = b";synced:"
 CHECKSUM_START: Final = b";checksum:"
