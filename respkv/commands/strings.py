@@ -9,12 +9,11 @@ Source of all behaviour: redis-server 7, its string commands; the order of the c
 from typing import Final
 
 from respkv.commands import long_double
-from respkv.commands.args import INT64_MAX, INT64_MIN, UNBOXED_MAX, Args, parse_int
+from respkv.commands.args import INT64_MAX, INT64_MIN, UNBOXED_MAX, parse_int
 from respkv.commands.events import GENERIC, STRING
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
-from respkv.commands.subsequence import Run, find_runs, length_of_lcs
-from respkv.engine.keyspace import Keyspace
+from respkv.engine.keyspace import Keyspace, string_bytes
 from respkv.errors import (
     BadSyntax,
     IncrementNotFinite,
@@ -23,7 +22,6 @@ from respkv.errors import (
     ReplyError,
     StringTooLong,
     WrongArity,
-    WrongType,
 )
 from respkv.reply import OK, Reply
 
@@ -324,7 +322,7 @@ def strlen(db: Keyspace, argv: list[bytes]) -> Reply:
         return 0
     if isinstance(value, bytearray):
         return len(value)
-    return len(_to_bytes(value))
+    return len(string_bytes(value))
 
 
 @command(
@@ -354,7 +352,7 @@ def append(db: Keyspace, argv: list[bytes]) -> Reply:
         db.changed(key, len(suffix))
         db.notify(STRING, b"append", key)
         return len(value)
-    old = _to_bytes(value)
+    old = string_bytes(value)
     _check_length(db, len(old) + len(suffix))
     edited = bytearray(old)
     edited += suffix
@@ -382,7 +380,7 @@ def setrange(db: Keyspace, argv: list[bytes]) -> Reply:
     elif isinstance(value, bytearray):
         length = len(value)
     else:
-        value = _to_bytes(value)
+        value = string_bytes(value)
         length = len(value)
     if not patch:
         return length
@@ -425,7 +423,7 @@ def getrange(db: Keyspace, argv: list[bytes]) -> Reply:
     value = db.find(argv[1])
     if value is None:
         return b""
-    text = value if isinstance(value, bytearray) else _to_bytes(value)
+    text = value if isinstance(value, bytearray) else string_bytes(value)
     length = len(text)
     if start < 0 and end < 0 and start > end:
         return b""
@@ -440,78 +438,6 @@ def getrange(db: Keyspace, argv: list[bytes]) -> Reply:
 def substr(db: Keyspace, argv: list[bytes]) -> Reply:
     """As GETRANGE, under its name from before Redis 2.0."""
     return getrange(db, argv)
-
-
-@command(
-    "LCS key1:key key2:key [LEN] [IDX] [MINMATCHLEN len:int] [WITHMATCHLEN]",
-    READONLY,
-    since="7.0.0",
-    cost="O(n * m), n and m = lengths of the strings",
-    joins_keys=True,
-)
-def lcs(db: Keyspace, argv: list[bytes]) -> Reply:
-    """The longest common subsequence of two strings; or its length, or where the matches are.
-
-    > MSET a ohmytext b mynewtext
-    OK
-    > LCS a b
-    "mytext"
-    > LCS a b LEN
-    (integer) 6
-    """
-    a = _string_for_lcs(db.find(argv[1]))
-    b = _string_for_lcs(db.find(argv[2]))
-    if a is None or b is None:
-        raise ReplyError(b"ERR The specified keys must contain string values")
-    wants_length = False
-    wants_matches = False
-    with_lengths = False
-    least_length = 0
-    args = Args(argv, 3)
-    while args.more():
-        if args.token(b"IDX"):
-            wants_matches = True
-        elif args.token(b"LEN"):
-            wants_length = True
-        elif args.token(b"WITHMATCHLEN"):
-            with_lengths = True
-        elif args.token_with_value(b"MINMATCHLEN"):
-            least_length = args.integer()
-        else:
-            raise BadSyntax
-    if wants_length and wants_matches:
-        raise ReplyError(b"ERR If you want both the length and indexes, please just use IDX.")
-    # The reference's bound, by what its matrix of 32-bit numbers would take; ours is a thirtieth of that.
-    if (len(a) + 1) * (len(b) + 1) * 4 > db.engine.bulk_max_bytes:
-        raise ReplyError(b"ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
-    if wants_length:
-        return length_of_lcs(a, b)
-    runs = find_runs(a, b)
-    if wants_matches:
-        return _matches(runs, least_length, with_lengths)
-    return b"".join([a[run.a_start : run.a_start + run.length] for run in reversed(runs)])
-
-
-def _string_for_lcs(value: Reply) -> bytes | None:
-    if value is None:
-        return b""
-    return _to_bytes(value) if isinstance(value, bytes | int | bytearray) else None
-
-
-def _matches(runs: list[Run], least_length: int, with_lengths: bool) -> Reply:
-    matches: list[list[Reply]] = []
-    total = 0
-    for run in runs:
-        total += run.length
-        if run.length >= least_length:
-            match: list[Reply] = [
-                [run.a_start, run.a_start + run.length - 1],
-                [run.b_start, run.b_start + run.length - 1],
-            ]
-            if with_lengths:
-                match.append(run.length)
-            matches.append(match)
-    return {b"matches": matches, b"len": total}
 
 
 # Counting
@@ -551,7 +477,7 @@ def _add(db: Keyspace, key: bytes, increment: int) -> int:
     elif value is None:
         number = 0
     else:
-        number = parse_int(_to_bytes(value))
+        number = parse_int(string_bytes(value))
     number += increment
     if not -UNBOXED_MAX <= number <= UNBOXED_MAX and not INT64_MIN <= number <= INT64_MAX:
         raise IncrementOverflows
@@ -579,7 +505,7 @@ def incrbyfloat(db: Keyspace, argv: list[bytes]) -> Reply:
     if isinstance(value, int):
         number = long_double.of_int(value)
     else:
-        number = long_double.parse(b"0" if value is None else _to_bytes(value))
+        number = long_double.parse(b"0" if value is None else string_bytes(value))
     increment = long_double.parse(argv[2])
     try:
         total = long_double.to_text(long_double.add(number, increment))
@@ -589,14 +515,3 @@ def incrbyfloat(db: Keyspace, argv: list[bytes]) -> Reply:
     db.notify(STRING, b"incrbyfloat", argv[1])
     db.propagate_as([b"SET", argv[1], total, b"KEEPTTL"])
     return total
-
-
-def _to_bytes(value: Reply) -> bytes:
-    """The bytes of a value of the keyspace. Raises WrongType if it is no string."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, int):
-        return b"%d" % value
-    if isinstance(value, bytearray):
-        return bytes(value)
-    raise WrongType
