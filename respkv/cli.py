@@ -5,6 +5,7 @@ parser with a fixed list of options. What starts a server or opens files is impo
 """
 
 import difflib
+import gc
 import os
 import shutil
 import sys
@@ -78,6 +79,9 @@ def serve(arguments: Sequence[str]) -> int:
             _show(directives_help(words[at + 1] if at + 1 < len(words) else None))
             return 0
     config = _read_configuration(words)
+    # The server does without the collector (`service.run`). Until then it looks at what is young only, not again and
+    # again at all that the imports make.
+    gc.set_threshold(5000, 1_000_000)
     from respkv.net import deferred
 
     deferred.defer()

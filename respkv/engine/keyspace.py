@@ -5,7 +5,7 @@ Rule 1: whoever reads a key goes through `find` or `peek`, whoever changes one t
   miss, the access record, waiting for the disk) and on each change (dirty count, WATCH, who waits for the key, snapshot
   pre-image, memory) happens there and nowhere else.
 Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` after a read.
-Rule 3: `load` is for recovery alone: no effects, no counting.
+Rule 3: `load` and `load_strings` are for recovery alone: no effects, no counting.
 
 The file is long because rule 1 is kept by one class: who adds a door sees all others, and what they note, in one place.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, WATCHED, Argv, Engine
 from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
 from respkv.engine.scan import Order, scan_keys
-from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, Shard, Value
+from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, SHARD_SHIFT, Shard, Value
 from respkv.errors import WrongType
 from respkv.values.collection import ELEMENT_BYTES, Collection
 
@@ -480,7 +480,7 @@ class Keyspace:
         """The shard in which `key` is, or would be."""
         # A machine integer where compiled: half of all hashes are longer than the integers that need no object.
         number: i64 = hash(key)
-        return self.shards[number & SHARD_MASK]
+        return self.shards[number >> SHARD_SHIFT & SHARD_MASK]
 
     def holds(self, key: bytes) -> bool:
         """Whether `key` is there and not expired; changes nothing, not even an expired key."""
@@ -506,6 +506,23 @@ class Keyspace:
             shard.expires[key] = expire_at_ms
             if expire_at_ms < shard.sweep_at_ms:
                 shard.note_early(expire_at_ms)
+
+    def load_strings(self, keys: list[bytes], values: list[bytes]) -> None:
+        """As `load`, for strings without expiry, which most keys of a base may be: `values[n]` is that of `keys[n]`."""
+        # Many in one loop, with little but the dict in it: waits for memory overlap.
+        shards = self.shards
+        added: i64 = 0
+        for at, key in enumerate(keys):
+            value = values[at]
+            number: i64 = hash(key)
+            there = shards[number >> SHARD_SHIFT & SHARD_MASK].values
+            count = len(there)
+            there.setdefault(key, value)
+            if len(there) > count:
+                added += len(key) + len(value)
+            else:
+                self.load(key, value, None)
+        self.payload_bytes += added
 
     def expire_now(self, shard: Shard, key: bytes) -> None:
         """Delete `key` of `shard`, whose time has come, and propagate that.
@@ -625,7 +642,7 @@ class Keyspace:
         for number, shard in enumerate(self.shards):
             shard.check()
             for key, value in shard.values.items():
-                assert hash(key) & SHARD_MASK == number, "a key in the wrong shard"
+                assert hash(key) >> SHARD_SHIFT & SHARD_MASK == number, "a key in the wrong shard"
                 total += len(key) + payload_of(value)
         assert total == self.payload_bytes, (total, self.payload_bytes)
 

@@ -5,7 +5,7 @@ shards one after the other, and a cursor is the least position not yet taken. So
 that is there from the first call to the last is returned, once; one that comes or goes may be or not. Keys with the
 same position, which hash alike in 53 bits, are returned together.
 
-    cursor = shard << 45 | upper bits of the hash        0: start or end; always below 2 ** 53
+    cursor = shard << 45 | middle bits of the hash       0: start or end; always below 2 ** 53
 
 A cursor fits in a double, since some clients keep it in one.
 
@@ -21,13 +21,14 @@ Rule 2: whoever returns a key from an order looks whether it is still there.
 
 from typing import TYPE_CHECKING
 
-from respkv.engine.shards import SHARD_BITS, SHARD_COUNT, Shard
+from respkv.engine.shards import SHARD_COUNT, Shard
 
 if TYPE_CHECKING:
     from respkv.engine.keyspace import Keyspace
 
 POSITION_BITS = 45
 POSITION_MASK = (1 << POSITION_BITS) - 1
+_LOW_BITS = 8
 
 ORDERS_MAX = 8
 """How many shards of a database may have their order kept; more scans than that side by side make more orders."""
@@ -37,7 +38,7 @@ _BUCKET_KEYS = 16
 
 def position_of(key: bytes) -> int:
     """The place of `key` in its shard's order."""
-    return (hash(key) >> SHARD_BITS) & POSITION_MASK
+    return (hash(key) >> _LOW_BITS) & POSITION_MASK
 
 
 class Order:
@@ -52,7 +53,7 @@ class Order:
         bits = max(len(shard.values) // _BUCKET_KEYS, 1).bit_length() - 1
         self.shift = POSITION_BITS - bits
         buckets: list[list[bytes]] = [[] for _ in range(1 << bits)]
-        shift = SHARD_BITS + self.shift
+        shift = _LOW_BITS + self.shift
         mask = (1 << bits) - 1
         for key in shard.values:
             buckets[(hash(key) >> shift) & mask].append(key)

@@ -26,6 +26,8 @@ from respkv.persistence.batch import (
 from respkv.persistence.crc64 import crc64
 
 READ_SIZE: Final = 1 << 20
+# As much as stays in a core's own cache until it is read, copied and summed.
+_WINDOW_SIZE: Final = 1 << 18
 # Commands taken per call, so that the caller comes up for air; a larger batch is taken whole.
 COMMANDS_PER_CALL: Final = 512
 
@@ -83,7 +85,7 @@ class LogReader:
                 if self.position >= self.size:
                     self.stop = AT_END
                     break
-                self._fill(READ_SIZE)
+                self._fill(_WINDOW_SIZE)
                 at = 0
             if self._window[at] == 35:  # b"#"
                 if self._one_by_one or not self._take_group(at, commands):
@@ -94,7 +96,7 @@ class LogReader:
 
     def _fill(self, least: int) -> None:
         """Let the window start at `position` and hold `least` bytes, or all up to the end."""
-        want = max(least, READ_SIZE)
+        want = max(least, _WINDOW_SIZE)
         self._window = self.read_at(self.position, min(want, self.size - self.position))
         self._window_start = self.position
         if not self._window:

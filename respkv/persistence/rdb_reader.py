@@ -22,7 +22,8 @@ from respkv.persistence.lzf import decompress
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_READ_SIZE: Final = 1 << 20
+# As much as stays in a core's own cache until it is read, copied and summed.
+_READ_SIZE: Final = 1 << 17
 NEWEST_REDIS_VERSION: Final = 16
 NEWEST_VALKEY_VERSION: Final = 80
 
@@ -118,9 +119,10 @@ class RdbReader:
         """Load up to `most` strings without expiry that come next, as long as they are short; how many."""
         # Machine integers where compiled, and no calls but those that make the objects: most of a base may be this.
         window = self._window
-        database = self._database
         size: i64 = len(window)
         at: i64 = self._at
+        keys: list[bytes] = []
+        values: list[bytes] = []
         left: i64 = most
         while left > 0 and at + 2 < size and window[at] == rdb.TYPE_STRING:
             length: i64 = window[at + 1]
@@ -137,10 +139,12 @@ class RdbReader:
             end: i64 = begin + length
             if end > size:
                 break
-            database.load(window[at + 2 : key_end], window[begin:end], None)
+            keys.append(window[at + 2 : key_end])
+            values.append(window[begin:end])
             at = end
             left -= 1
         self._at = at
+        self._database.load_strings(keys, values)
         return most - left
 
     def read_bytes(self, byte_count: int) -> bytes:
@@ -233,14 +237,12 @@ class RdbReader:
         """Let the window start at the next byte and hold `least` bytes or more."""
         at = self._at
         start = self._window_start + at
-        kept = len(self._window) - at
         if least > self.size - start:
             raise self.damage(f"{least} bytes announced, {self.size - start} left in the file")
         if at:
             self._crc = crc64(self._window[:at], self._crc)
-        want = min(max(least, _READ_SIZE), self.size - start) - kept
-        more = self._read_at(start + kept, want)
-        self._window = self._window[at:] + more
+        # What is left of the window is read again, which is cheaper than to join it with more.
+        self._window = self._read_at(start, min(max(least, _READ_SIZE), self.size - start))
         self._window_start = start
         self._at = 0
         if len(self._window) < least:

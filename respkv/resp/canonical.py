@@ -7,6 +7,8 @@ takes, and what it accepts is known byte for byte; interpreted it takes ten time
 
 Rule 1: only whole requests are taken. What is cut, or anything else, is left to a caller who is more careful.
 Rule 2: memory is taken for bytes that are there, not for what a header announces.
+Rule 3: where a short first word is the same as in the request before, it is the same object, which spares whoever looks
+  it up the computing of its hash. (Not in the first two of a call, to cost nothing where there is one.)
 """
 
 from typing import TYPE_CHECKING, Final
@@ -23,6 +25,7 @@ OTHER: Final = 2
 """At anything else."""
 
 _MISSING_MAX: Final = 64 * 1024
+_NAME_MAX: Final = 7  # bytes that fit into a machine integer, with their number
 _COUNT_MAX: Final = 100_000
 _LENGTH_MAX: Final = 100_000_000
 
@@ -43,6 +46,9 @@ def read_canonical(data: bytes, start: int, stop: int, most: int, requests: list
     size: i64 = stop
     at: i64 = start
     left: i64 = most
+    # The word that the last request but the first began with, and its bytes as one number.
+    name = b""
+    name_code: i64 = -1
     while at < size and left > 0:
         if data[at] != _STAR:
             return at, OTHER
@@ -71,6 +77,7 @@ def read_canonical(data: bytes, start: int, stop: int, most: int, requests: list
             return at, OTHER
         place += 1
         argv: list[bytes] = []
+        may_repeat = at > start
         while count > 0:
             if place >= size:
                 return at, CUT
@@ -105,8 +112,21 @@ def read_canonical(data: bytes, start: int, stop: int, most: int, requests: list
                 return at, CUT if place - size < _MISSING_MAX else OTHER
             if data[place - 2] != _CR or data[place - 1] != _LF:
                 return at, OTHER
-            argv.append(data[begin : place - 2])
             count -= 1
+            if may_repeat:
+                may_repeat = False
+                if length <= _NAME_MAX:
+                    code: i64 = length
+                    while begin < place - 2:
+                        byte = data[begin]
+                        code = code << 8 | byte
+                        begin += 1
+                    if code != name_code:
+                        name = data[begin - length : begin]
+                        name_code = code
+                    argv.append(name)
+                    continue
+            argv.append(data[begin : place - 2])
         requests.append(argv)
         at = place
         left -= 1

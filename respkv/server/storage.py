@@ -105,7 +105,7 @@ class Storage(Persistence):
             self.log.abandon()
 
     def load(self) -> Generator[Progress, None, None]:
-        """Load the data, a few milliseconds at a time. Raises StartupError."""
+        """Load the data, ten milliseconds at a time. Raises StartupError."""
         engine = self.engine
         self.is_loading = True
         self.loading_started_s = unix_s()

@@ -322,6 +322,16 @@ def test_a_change_aside_is_no_matter_to_watchers_but_to_the_disk(engine: Engine,
     assert engine.filled == [(db, b"k")]
 
 
+def test_loaded_strings_take_the_place_of_what_was_there(engine: Engine, db: Keyspace) -> None:
+    db.load(b"old", 5, 1000)
+    names = [b"%d" % number for number in range(1000)]
+    db.load_strings([*names, b"old", b"twice", b"twice"], [*names, b"new", b"1", b"22"])
+    assert {name: db.peek(name) for name in names} == {name: name for name in names}
+    assert (db.peek(b"old"), db.expiry_of(b"old"), db.peek(b"twice")) == (b"new", -1, b"22")
+    assert (engine.dirty, engine.effects) == (0, [])
+    db.check()
+
+
 def test_effects_say_which_database_they_are_for(engine: Engine) -> None:
     engine.logging = True
     for index in (1, 1, 0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from respkv.engine import scan
 from respkv.engine.keyspace import Keyspace, open_engine
 from respkv.engine.scan import ORDERS_MAX, forget_idle_orders, scan_keys
-from respkv.engine.shards import SHARD_MASK
+from respkv.engine.shards import SHARD_MASK, SHARD_SHIFT
 
 
 def database(names: list[bytes]) -> Keyspace:
@@ -23,7 +23,11 @@ def numbered(count: int) -> list[bytes]:
 
 
 # Many keys in few shards: 200 in each of the first three.
-NAMES = [name for shard in range(3) for name in [n for n in numbered(80_000) if hash(n) & SHARD_MASK == shard][:200]]
+NAMES = [
+    name
+    for shard in range(3)
+    for name in [n for n in numbered(80_000) if hash(n) >> SHARD_SHIFT & SHARD_MASK == shard][:200]
+]
 
 
 def scan_all(db: Keyspace, count: int) -> list[bytes]:

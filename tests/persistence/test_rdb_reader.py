@@ -254,6 +254,13 @@ def test_any_keys_and_values(values: dict[bytes, Any]) -> None:
     }
 
 
+def test_short_strings_cross_the_reader_s_window(tmp_path: Path) -> None:
+    engine = open_engine()
+    for number in range(20_000):
+        engine.databases[0].load(b"key:%d" % number, b"%d" % number * (number % 40), None)
+    assert records(read(write(tmp_path / "a.rdb", engine))[0]) == records(engine)
+
+
 def test_long_values_cross_the_reader_s_window(tmp_path: Path) -> None:
     engine = open_engine()
     for number in range(5):

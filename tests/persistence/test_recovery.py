@@ -85,7 +85,7 @@ def test_base_and_increments_are_loaded_in_order(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_and_ends_at_the_total(tmp_path: Path) -> None:
-    lay(tmp_path, batches(*[set_(b"k%d" % number, b"v") for number in range(20000)]))
+    lay(tmp_path, batches(*[set_(b"k%d" % number, b"v") for number in range(100_000)]))
     engine = open_engine()
     steps = list(recover(FILES, Layout(str(tmp_path)), engine, Replayer(engine)))
     assert len(steps) > 2

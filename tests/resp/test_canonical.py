@@ -32,6 +32,13 @@ def test_every_request_is_taken_and_what_is_cut_is_left(requests: list[list[byte
     assert why == (WHOLE if at == stop else CUT)
 
 
+@given(st.lists(st.sampled_from([b"", b"a", b"\0a", b"GET", b"SET", b"EXPIRES", b"EXPIREAT", b"\xff" * 7])))
+def test_first_words_are_what_they_are_alike_or_not(names: list[bytes]) -> None:
+    requests = [[name, b"%d" % number] for number, name in enumerate(names)]
+    data = b"".join(encode(argv) for argv in requests)
+    assert read(data) == (requests, len(data), WHOLE)
+
+
 def test_it_begins_and_ends_where_it_is_told() -> None:
     argv = [b"SET", b"k", b"v"]
     assert read(SET * 3, len(SET), 2 * len(SET)) == ([argv], 2 * len(SET), WHOLE)
