@@ -198,7 +198,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], client: redis.Redis, outp
     end_s = time.monotonic() + 20
     while time.monotonic() < end_s:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended: {output.read_text()[-2000:]}")
+            raise RuntimeError(f"the server ended: {output.read_text(errors='replace')[-2000:]}")
         try:
             client.ping()
         except (redis.ConnectionError, redis.exceptions.BusyLoadingError):

@@ -29,7 +29,7 @@ from respkv.persistence.damage import DamagedFile, TooFewDatabases, UnsupportedF
 from respkv.persistence.files import FileSystem
 from respkv.persistence.lock import LOCK_NAME, DirectoryInUse, DirectoryLock
 from respkv.persistence.manifest import Layout, Manifest, find_layout, read_manifest, write_manifest
-from respkv.persistence.recovery import Recovered, cut, find_source, load, run_to_end
+from respkv.persistence.recovery import MOST_DATABASES, Recovered, cut, find_source, load, run_to_end
 
 _COMMAND_START = re.compile(rb"\*[1-9][0-9]{0,6}\r\n\$")
 # How much of a damaged rest is searched for commands to tell what would be lost.
@@ -198,6 +198,10 @@ class _Checker:
             except TooFewDatabases as error:
                 if databases > error.needed:
                     raise
+                if error.needed > MOST_DATABASES:  # a flipped bit, rather than so many
+                    path = paths[len(report.files)]
+                    report.files.append(FileReport(path, self.files.size(path), problem=str(error)))
+                    return
                 databases = error.needed
                 continue
             report.key_count = sum(database.size() for database in engine.databases)

@@ -19,12 +19,20 @@ class DamagedFile(StartupError):
 
 
 class UnsupportedFile(StartupError):
-    """A file is whole as far as one can see, but holds what this version cannot read."""
+    """A file is whole as far as one can see, but holds what this version cannot read.
+
+    A flipped bit can look like that, before the checksum at the file's end is reached: hence the offset.
+    """
+
+    def __init__(self, path: str, offset: int, what: str, remedy: str = "") -> None:
+        super().__init__(
+            f"{path} has at offset {offset} what respkv cannot read: {what}{'; ' + remedy if remedy else ''}"
+        )
 
 
 class TooFewDatabases(UnsupportedFile):
     """A file has keys in a database that does not exist here; `needed` would be enough of them."""
 
-    def __init__(self, path: str, index: int) -> None:
+    def __init__(self, path: str, offset: int, index: int) -> None:
         self.needed = index + 1
-        super().__init__(f"{path} has keys in database {index}; start with --databases {self.needed} or more")
+        super().__init__(path, offset, f"keys in database {index}", f"start with --databases {self.needed} or more")

@@ -22,16 +22,16 @@ from respkv.errors import StartupError
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile
 from respkv.persistence.files import TEMPORARY, FileSystem
+from respkv.resp.inline import quote, split_args
 
 BASE = "b"
 INCR = "i"
 HISTORY = "h"
-_LINE_LIMIT = 1024
+# Redis has 1024; a name of 255 bytes, each of them escaped, is to fit whoever wrote it.
+_LINE_LIMIT = 2048
 _CHECKSUM_MARK = b"# crc64 "
 _REMEDY = "restore it from a copy, or run respkv check"
-_PLAIN_NAME = re.compile(r"[!#-&(-\[\]-~]+")
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\s|$)|\'((?:[^\'\\]|\\\')*)\'(?=\s|$)|([^\s"\']\S*)')
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
+_PLAIN_NAME = re.compile(rb"[!#-&(-\[\]-~]+")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class LogFile:
     seq: int
     type: str
 
-    def line(self) -> str:
+    def line(self) -> bytes:
         """The line as the manifest holds it."""
-        return f"file {_quote(self.name)} seq {self.seq} type {self.type}\n"
+        return b"file %b seq %d type %b\n" % (_quote(self.name), self.seq, self.type.encode())
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Manifest:
     def encode(self) -> bytes:
         """The manifest's text."""
         base = () if self.base is None else (self.base,)
-        text = "".join(item.line() for item in (*base, *self.history, *self.incrs)).encode()
+        text = b"".join(item.line() for item in (*base, *self.history, *self.incrs))
         return b"%b%b%016x\n" % (text, _CHECKSUM_MARK, crc64(text, 0))
 
     def next_base_seq(self) -> int:
@@ -217,9 +217,11 @@ def parse_manifest(text: bytes, path: str) -> Manifest:
 
 def _parse_line(line: bytes, path: str, at: int) -> LogFile:
     try:
-        words = _split(line.decode())
+        words = split_args(line)
+        if words is None:
+            raise ValueError("unbalanced quotes")
         fields = dict(zip(words[::2], words[1::2], strict=True))
-        name, seq, kind = fields["file"], fields["seq"], fields["type"]
+        name, seq, kind = (os.fsdecode(fields[word]) for word in (b"file", b"seq", b"type"))
         if kind not in (BASE, INCR, HISTORY) or not name or "/" in name or "\\" in name or "\0" in name:
             raise ValueError(kind)
         if not (seq.isascii() and seq.isdigit()) or int(seq) < 1 or len(words) != 2 * len(fields):
@@ -229,36 +231,7 @@ def _parse_line(line: bytes, path: str, at: int) -> LogFile:
     return LogFile(name, int(seq), kind)
 
 
-def _split(line: str) -> list[str]:
-    """The words of a line, of which some may be in quotes.
-
-    Raises: ValueError for unbalanced quotes.
-    """
-    words = []
-    at = 0
-    line = line.strip()
-    while at < len(line):
-        match = _WORD.match(line, at)
-        if match is None:
-            raise ValueError(line)
-        double, single, plain = match.groups()
-        if double is not None:
-            words.append(re.sub(r"\\(x[0-9a-fA-F]{2}|.)", _unescape, double))
-        else:
-            words.append(single.replace("\\'", "'") if single is not None else plain)
-        at = match.end()
-        while at < len(line) and line[at].isspace():
-            at += 1
-    return words
-
-
-def _unescape(match: re.Match[str]) -> str:
-    code = match[1]
-    return chr(int(code[1:], 16)) if len(code) == 3 else _ESCAPES.get(code, code)
-
-
-def _quote(name: str) -> str:
-    """The name as Redis writes it: in quotes with escapes if it has spaces, quotes or the like."""
-    if _PLAIN_NAME.fullmatch(name):
-        return name
-    return '"' + "".join(f"\\{char}" if char in '"\\' else char for char in name) + '"'
+def _quote(name: str) -> bytes:
+    """The name as Redis writes it: in quotes with escapes if it has blanks, quotes, bytes beyond ASCII or the like."""
+    word = os.fsencode(name)
+    return word if _PLAIN_NAME.fullmatch(word) else quote(word)

@@ -258,16 +258,17 @@ class RdbReader:
             raise self.damage("not an RDB file")
         self.version = int(digits)
         if not 1 <= self.version <= newest:
-            raise UnsupportedFile(f"{self.path} is RDB version {self.version}; the newest known is {newest}")
+            raise UnsupportedFile(self.path, 0, f"RDB version {self.version}; the newest known is {newest}")
 
     def _read_opcode(self, opcode: int) -> None:
         # A changed version digit must not switch the checksum off.
         if opcode <= rdb.OP_RESIZE and self.version < 7:
             raise self.damage(f"an opcode that RDB version {self.version} does not have")
         if opcode == rdb.OP_SELECT:
+            at = self.position
             index = self.read_length()
             if index >= len(self._databases):
-                raise TooFewDatabases(self.path, index)
+                raise TooFewDatabases(self.path, at, index)
             self._database = self._databases[index]
         elif opcode == rdb.OP_RESIZE:
             self.read_length()
@@ -287,10 +288,11 @@ class RdbReader:
             for _ in range(3):
                 self.read_length()
         elif opcode == rdb.OP_MODULE_AUX:
+            at = self.position
             module = rdb.module_name(self.read_length())
-            raise UnsupportedFile(f"{self.path} holds data of the module {module}, which respkv cannot read")
+            raise UnsupportedFile(self.path, at, f"data of the module {module}")
         else:
-            raise UnsupportedFile(f"{self.path} holds a function of a Redis 7.0 release candidate")
+            raise UnsupportedFile(self.path, self.position, "a function of a Redis 7.0 release candidate")
 
     def _read_other(self, kind: int) -> None:
         """A key with a value of a type other than string."""
@@ -317,10 +319,11 @@ class RdbReader:
             raise self.damage(str(error)) from error
 
     def _unsupported(self, kind: int, key: bytes) -> UnsupportedFile:
+        at = self.position
         name = rdb.TYPE_NAMES.get(kind, f"value of type {kind}")
         if kind == rdb.TYPE_MODULE:
             name = f"value of the module {rdb.module_name(self.read_length())}"
-        return UnsupportedFile(f"{self.path}: key {key[:100]!r} is a {name}, which respkv cannot read")
+        return UnsupportedFile(self.path, at, f"key {key[:100]!r} is a {name}")
 
     def _finish(self) -> None:
         if self.version < 5:

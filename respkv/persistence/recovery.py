@@ -41,7 +41,7 @@ _KEYS_PER_STEP = 512
 # Whoever asks meanwhile waits as long for LOADING, half as long as with the reference, which answers every 2 MB.
 _YIELD_AFTER_S = 0.01
 # A database takes 70 KB even when empty; nobody may make a tool reserve gigabytes by one number.
-_MOST_DATABASES = 4096
+MOST_DATABASES = 4096
 
 
 class Replaying(Protocol):
@@ -279,7 +279,7 @@ def load_alone(
         try:
             return engine, run_to_end(run(engine, Replayer(engine)))
         except TooFewDatabases as error:
-            if error.needed > _MOST_DATABASES:
+            if error.needed > MOST_DATABASES:
                 raise
             databases = error.needed
 
@@ -360,10 +360,10 @@ class _FileLoader:
         except ReplyError as error:
             argv = replayer.argv
             index = next((at for at, candidate in enumerate(commands) if candidate is argv), 0)
-            if isinstance(error, BadDatabaseIndex) and len(argv) == 2 and argv[1].isdigit():
-                raise TooFewDatabases(self.path, int(argv[1][:9])) from error
-            text = error.message[:200].decode(errors="replace")
             offset = self._offset_of_command(log.call_start, index)
+            if isinstance(error, BadDatabaseIndex) and len(argv) == 2 and argv[1].isdigit():
+                raise TooFewDatabases(self.path, offset, int(argv[1][:9])) from error
+            text = error.message[:200].decode(errors="replace")
             ending = Ending(offset, self.size - offset, "", is_damage=True)
             reason = f"{argv[0][:40]!r} fails with {text!r}"
             raise DamagedFile(self.path, offset, reason, self._remedy(ending), may_be_cut=True) from error

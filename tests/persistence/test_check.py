@@ -200,6 +200,13 @@ def test_more_databases_than_usual(directory: Path) -> None:
     assert check(str(directory)).key_count == COUNT + 1
 
 
+def test_a_database_number_that_a_flipped_bit_made_huge_reserves_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "dump.rdb"
+    path.write_bytes(b"REDIS0011\xfe\x80\x10\x00\x00\x00\x00\x01a\x01A\xff" + bytes(8))
+    (found,) = check(str(path)).files
+    assert "at offset 10 " in found.line()
+
+
 def test_a_damaged_manifest_is_named(directory: Path) -> None:
     manifest = directory / "appendonlydir" / "appendonly.aof.manifest"
     manifest.write_bytes(manifest.read_bytes().replace(b"seq 1", b"seq 2"))

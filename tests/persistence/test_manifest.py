@@ -43,7 +43,9 @@ def test_what_redis_writes_is_read_unverified() -> None:
     assert not manifest.is_verified
 
 
-@pytest.mark.parametrize("name", ["a b", 'q"uote', "back\\slash\\", "caf\u00e9", "it's", "#x"])
+@pytest.mark.parametrize(
+    "name", ["a b", 'q"uote', "back\\slash\\", "caf\u00e9", "it's", "#x", "line\nbreak", "\udcff", "\u00e4" * 127]
+)
 def test_odd_names_are_quoted(name: str) -> None:
     manifest = Manifest(LogFile(name, 1, "b"))
     if "\\" in name:
@@ -54,6 +56,7 @@ def test_odd_names_are_quoted(name: str) -> None:
 
 
 def test_redis_s_escapes_are_understood() -> None:
+    assert parse(b'file "caf\\xc3\\xa9" seq 1 type b\n').base == LogFile("caf\u00e9", 1, "b")
     assert parse(b'file "a\\x20\\"b" seq 1 type b\n').base == LogFile('a "b', 1, "b")
 
 
@@ -74,7 +77,7 @@ def test_redis_s_escapes_are_understood() -> None:
         b"file a seq 1 type b\nfile b seq 2 type b\n",
         b"file a seq 2 type i\nfile b seq 2 type i\n",
         b'file "a seq 1 type b\n',
-        b"file " + b"a" * 1024 + b" seq 1 type b\n",
+        b"file " + b"a" * 2048 + b" seq 1 type b\n",
         b"file a seq 1 type h\n",
     ],
 )

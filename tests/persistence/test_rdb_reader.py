@@ -139,13 +139,13 @@ def test_old_files_have_no_checksum_and_it_may_be_switched_off() -> None:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (file(magic=b"REDIS0017"), "RDB version 17"),
-        (file(magic=b"VALKEY081"), "RDB version 81"),
-        (file(b"\xfe\x10"), "--databases 17"),
-        (file(b"\x06\x01m"), "key b'm' is a module"),
+        (file(magic=b"REDIS0017"), "at offset 0 .*RDB version 17"),
+        (file(magic=b"VALKEY081"), "at offset 0 .*RDB version 81"),
+        (file(b"\xfe\x10"), "at offset 10 .*--databases 17"),
+        (file(b"\x06\x01m"), "at offset 12 .*key b'm' is a module"),
         (file(b"\x07\x01m\x81" + (3 << 10 | 1).to_bytes(8, "big")), "the module AAAAAAAAD"),
         (file(b"\xf7\x00"), "the module AAAAAAAAA"),
-        (file(b"\xf6\x00"), "release candidate"),
+        (file(b"\xf6\x00"), "at offset 10 .*release candidate"),
     ],
 )
 def test_what_cannot_be_read_is_named(data: bytes, text: str) -> None:

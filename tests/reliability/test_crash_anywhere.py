@@ -14,10 +14,12 @@ import pytest
 from crash_disk import ChildInProcess, NotingDisk, every_crash
 from harness import digest
 from lives import Life, last_batch, load
+from net_servers import eventually
 
-from respkv.persistence import compaction
-from respkv.persistence.aof import ALWAYS, EVERYSEC, NO
+from respkv.persistence import compaction, sync_thread
+from respkv.persistence.aof import ALWAYS, EVERYSEC, NO, AppendLog
 from respkv.persistence.files import FileSystem
+from respkv.persistence.manifest import Layout
 
 STATES_AT_LEAST = {True: 30_000, False: 300}
 
@@ -68,3 +70,58 @@ def test_whatever_a_power_failure_leaves_is_a_prefix_with_all_that_was_promised(
         if count >= wanted:
             break
     assert count >= wanted
+
+
+class Monotonic:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+def test_under_everysec_all_but_the_last_second_is_there(
+    tmp_path: Path, rng: Random, is_long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the thread itself decides when to sync; time stands still until it has done what is due."""
+    clock = Monotonic()
+    monkeypatch.setattr(sync_thread, "time", clock)
+    directory = tmp_path / "life"
+    directory.mkdir()
+    files = NotingDisk()
+    _, found = load(directory, files)
+    log = AppendLog(files, Layout(str(directory)), found.manifest, found.position, EVERYSEC)
+    syncer = log._syncer
+    written_at_s: list[float] = []
+    promised = 0
+
+    def has_done_what_is_due() -> bool:
+        return not syncer.is_busy and not syncer._may_start(syncer._started_at_s)
+
+    for number in range(1, 400 if is_long else 60):
+        files.ops.append(("issued", number))
+        log.append([[b"SELECT", b"0"], [b"SET", b"batch", b"%d" % number]])
+        written_at_s.append(clock.now_s)
+        clock.now_s += rng.choice((0.001, 0.05, 0.3, 0.95))
+        # The thread waits by the true clock: have it look at this one.
+        log.set_policy(EVERYSEC)
+        eventually(has_done_what_is_due, "a sync")
+        log.collect()
+        while promised < number and written_at_s[promised] <= clock.now_s - 1:
+            promised += 1
+        files.ops.append(("acknowledged", promised))
+    has_lost = False
+    for image, keep_names, keep_data in every_crash(files.ops):
+        if rng.random() > 0.1:
+            continue
+        image.lay(directory, tmp_path / "scratch", keep_names, keep_data)
+        engine, _ = load(tmp_path / "scratch", FileSystem())
+        survived = last_batch(digest(engine))
+        assert image.acknowledged <= survived <= image.issued, (keep_names, keep_data)
+        has_lost |= survived < image.issued
+        shutil.rmtree(tmp_path / "scratch")
+    log.close()
+    assert promised > 1
+    assert has_lost

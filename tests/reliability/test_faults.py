@@ -6,9 +6,11 @@ fault is over it mends itself, or starts again from what is there. At the end of
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -244,6 +246,54 @@ def test_a_compaction_that_is_killed_takes_nothing_with_it(filled: tuple[Served,
     raw = server.connect()
     assert raw.call("DBSIZE") == 40_001
     assert not list(server.data.rglob("temp-*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+@pytest.mark.parametrize("more_bytes", [0, 3_000_000, 9_000_000])
+def test_a_compaction_out_of_memory_takes_nothing_with_it(filled: tuple[Served, Raw], more_bytes: int) -> None:
+    server, raw = filled
+    assert raw.call("BGREWRITEAOF").startswith(b"Background")
+    (child,) = eventually(lambda: children_of(server), "the compacting process")
+    eventually(lambda: b"compaction" in Path(f"/proc/{child}/cmdline").read_bytes(), "its program")
+    used = int(Path(f"/proc/{child}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.prlimit(child, resource.RLIMIT_AS, (used + more_bytes, used + more_bytes))
+    eventually(lambda: b"aof_rewrite_in_progress:0" in raw.call("INFO", "persistence"), "its end", 30)
+    assert b"aof_last_bgrewrite_status:err" in raw.call("INFO", "persistence")
+    assert raw.call("SET", "after", "1") == b"OK"
+    raw.call("BGREWRITEAOF")
+    eventually(lambda: b"aof_last_bgrewrite_status:ok" in raw.call("INFO", "persistence"), "another one", 30)
+    server.restart()
+    raw = server.connect()
+    assert raw.call("DBSIZE") == 40_001
+    assert not list(server.data.rglob("temp-*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+def test_without_descriptors_it_does_not_compact_and_loses_nothing(filled: tuple[Served, Raw]) -> None:
+    server, raw = filled
+    pid = server.process.pid
+    used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    for spare in range(8):  # one after the other, it is a different step that finds none
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used) + spare, hard))
+        raw.call("BGREWRITEAOF")
+        assert raw.call("SET", f"spare{spare}", "1") == b"OK"
+        eventually(lambda: has_ended(raw), "its end", 30)
+        if spare == 0:
+            assert b"aof_last_bgrewrite_status:err" in raw.call("INFO", "persistence")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    raw.call("BGREWRITEAOF")
+    eventually(lambda: has_ended(raw) and b"bgrewrite_status:ok" in raw.call("INFO", "persistence"), "another one", 30)
+    server.restart()
+    raw = server.connect()
+    assert raw.call("DBSIZE") == 40_008
+    assert not list(server.data.rglob("temp-*"))
+
+
+def has_ended(raw: Raw) -> bool:
+    """Whether no compaction runs or is about to."""
+    told: bytes = raw.call("INFO", "persistence")
+    return b"aof_rewrite_in_progress:0" in told and b"aof_rewrite_scheduled:0" in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
