@@ -25,6 +25,14 @@ PyMODINIT_FUNC PyInit_probe(void) { return NULL; }
 """
 
 
+BOUNDARY = Extension(
+    "respkv.scripting._boundary",
+    ["respkv/scripting/_boundary.c"],
+    extra_compile_args=["-O2", "-std=c99", "-fvisibility=hidden"],
+)
+"""Written by hand, and optional: see docs/adr/0025-the-boundary-to-lua-in-c.md."""
+
+
 def compiler_works() -> bool:
     """Whether an extension module can be built here: a compiler, a linker and Python's headers."""
     with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +79,8 @@ def extensions() -> list[Extension]:
         if os.name == "posix":
             # Calls between our own functions need not go through the dynamic linker's table then.
             extension.extra_compile_args = [*extension.extra_compile_args, "-fvisibility=hidden"]
+    if os.name == "posix":
+        compiled.append(BOUNDARY)
     return compiled
 
 
@@ -92,7 +102,7 @@ class ParallelBuild(build_ext):
 
 def remove_compiled(modules: list[str]) -> None:
     """Take away what an editable installation compiled earlier: it would shadow the source."""
-    for module in [*modules, "respkv/compiled__mypyc.py"]:
+    for module in [*modules, "respkv/compiled__mypyc.py", "respkv/scripting/_boundary.py"]:
         path = ROOT / module
         for pattern in (f"{path.stem}.*.so", f"{path.stem}.*.pyd"):
             for binary in path.parent.glob(pattern):

@@ -11,10 +11,10 @@ class Host(Protocol):
 
     bad_function_name: bytes
 
-    def call(self, arguments: tuple[Any, ...]) -> Any:
+    def call(self, argv: list[bytes]) -> Any:
         """Run a command: its reply as the handler gave it. Raises ReplyError."""
 
-    def may_run(self, arguments: tuple[Any, ...]) -> bool:
+    def may_run(self, argv: list[bytes]) -> bool:
         """Whether the user may run this command. Raises ReplyError if there is no such command."""
 
     def is_function_name(self, name: bytes) -> bool:

@@ -4,8 +4,8 @@ lupa is imported when the first script comes: a server without scripts does not 
 
 Rule 1: a function that Lua calls raises one exception only, `_Failure`, and the same instance of it each time: what Lua
   sees of an exception is a wrapper around it, which sandbox.lua knows by its identity and keeps away from scripts.
-Rule 2: nothing may run out of memory while Python makes values for Lua: Lua would jump out of Python code with the
-  interpreter lock held. So there is always room left (`_HEADROOM_BYTES`), or the script ends.
+Rule 2: nothing may run out of memory while lupa makes values for Lua: Lua would jump out of Python code with the
+  interpreter lock held. So there is always room left (`_HEADROOM_BYTES`), or the script ends; between scripts too.
 Rule 3: nothing that is not bytes, a number, a boolean, None or a table of such goes to Lua: it would be wrapped.
 """
 
@@ -19,9 +19,10 @@ from respkv.errors import InternalError, NoCommandGiven, ReplyError
 from respkv.reply import OK
 from respkv.scripting import bits, structs
 from respkv.scripting.arguments import BadArgument, text_of
+from respkv.scripting.boundary import open_boundary
 from respkv.scripting.chance import Chance
 from respkv.scripting.host import Host
-from respkv.scripting.replies import PLAIN_BYTES, size_of, to_lua
+from respkv.scripting.replies import PLAIN_BYTES, argv_of, size_of, to_lua
 from respkv.scripting.shebang import FLAGS
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,11 @@ NULL_PROGRAM: Final = b"""(function()
     return null
 end)()"""
 """Makes what stands for null in JSON: a value of its own, with the looks of C's null pointer."""
+
+_NO_REPLY: Final = object()
+"""In place of a reply: an error, which `_pending` tells."""
+_NO_ROOM: Final = object()
+"""In place of a reply: the script ends, as there is no room."""
 
 _OK_FIELDS: Final = {b"ok": b"OK"}
 
@@ -101,11 +107,17 @@ class Interpreter:
         self._failure = _Failure()
         # What the failure stands for: text, or a table.
         self._pending: Any = b""
+        # What ended a command and is to end whoever runs the script.
+        self._raised: BaseException | None = None
         # The script takes too much: it ends at its next line.
         self._doomed = False
         self._is_dooming = False
+        # After the last script there were less than two megabytes left.
+        self._is_tight = memory_max_bytes < 3 * _HEADROOM_BYTES
         self._chance = Chance()
         self._json_null = self._lua.eval(NULL_PROGRAM)
+        # Held as long as Lua, whose functions point to it.
+        self._boundary: Any = None
         started = self._load("sandbox.lua")(self._wire(version, version_number))
         self._run = started[b"run"]
         self._run_one = started[b"run_one"]
@@ -113,11 +125,10 @@ class Interpreter:
         self._compile = started[b"compile"]
         self._load_library = started[b"load_library"]
         self._call_function = started[b"call_function"]
-        self._doom = started[b"doom"]
+        self._hurry = started[b"hurry"]
         self._disarm = started[b"disarm"]
         self._where = started[b"where"]
         self._sweep = started[b"sweep"]
-        started[b"probe"](self._raise)
         self.runs = 0
 
     # For whoever runs scripts
@@ -178,7 +189,8 @@ class Interpreter:
             size += len(key)
         for argument in arguments:
             size += len(argument)
-        self._make_room(size)
+        if self._is_tight or size > _HEADROOM_BYTES // 4:
+            self._make_room(size)
         try:
             if is_function:
                 keys_table, arguments_table = self._table_from(keys), self._table_from(arguments)
@@ -200,6 +212,16 @@ class Interpreter:
                 self._disarm()
                 self._lua.gccollect()
                 self._lua.set_max_memory(self.memory_max_bytes)
+            # Nor is there to be an end of memory between scripts: lupa ends the process then.
+            used: int = self._memory_used()
+            if used + 2 * _HEADROOM_BYTES > self.memory_max_bytes:
+                self._lua.gccollect()
+                used = self._memory_used()
+                self._is_tight = used + 2 * _HEADROOM_BYTES > self.memory_max_bytes
+        if self._raised is not None:
+            raised = self._raised
+            self._raised = None
+            raise raised
         if type(result) is not tuple:
             return result
         if result[0] is False or result[0] == FAILED:
@@ -234,10 +256,11 @@ class Interpreter:
     def _wire(self, version: bytes, version_number: int) -> Any:
         """The functions and constants that sandbox.lua asks for."""
         table = self._table_from
+        boundary = self._open_boundary()
         redis = {
             b"call": self._call,
             b"pcall": self._pcall,
-            b"sha1hex": self._sha1hex,
+            b"sha1hex": self._as_c(self._sha1hex),
             b"log": self._log,
             b"setresp": self._setresp,
             b"set_repl": self._set_repl,
@@ -272,11 +295,14 @@ class Interpreter:
                     {b"random": self._as_c(self._chance.random), b"randomseed": self._as_c(self._chance.seed)}
                 ),
                 b"take": self._take,
+                b"raise": self._raise,
+                b"open_boundary": boundary,
+                b"boundary": self._boundary.handle() if boundary else None,
                 b"new_json": self._json,
                 b"interrupt": self._interrupt,
                 b"script_protocol": self._script_protocol,
-                b"format_double": format_float,
-                b"error_text": error_text,
+                b"format_double": self._as_c(format_float),
+                b"error_text": self._as_c(error_text),
                 b"are_flags": _are_flags,
                 b"is_name": self.host.is_function_name,
                 b"bad_name": self.host.bad_function_name,
@@ -285,6 +311,30 @@ class Interpreter:
                 b"FAILED": FAILED,
             }
         )
+
+    def _open_boundary(self) -> Any:
+        """What gives Lua its functions in C, if there are such."""
+        from lupa import lua51
+
+        callbacks = (
+            self._call_argv,
+            self._call_values,
+            self._pcall_argv,
+            self._pcall_values,
+            self._pending_value,
+            self._fill,
+            self._expect_internal_error,
+            OK,
+            _NO_REPLY,
+            _NO_ROOM,
+        )
+        base_bytes = self._memory_used(True) - self._memory_used()
+        room_bytes = base_bytes + self.memory_max_bytes - _HEADROOM_BYTES
+        found = open_boundary(self._lua, lua51.__file__, callbacks, room_bytes)
+        if found is None:
+            return None
+        self._boundary = found[0]
+        return found[1]
 
     def _json(self) -> Any:
         """The library `cjson`; its `new` gives another one with options of its own."""
@@ -314,8 +364,12 @@ class Interpreter:
         """
 
         def call(*arguments: Any) -> Any:
+            self._admit(0)
             try:
-                return function(*arguments)
+                result = function(*arguments)
+                if type(result) is bytes:
+                    self._admit(len(result))
+                return result
             except BadArgument as error:
                 message = error.message
             except self._error as error:
@@ -348,71 +402,122 @@ class Interpreter:
         self.fail(self._where() + message)
 
     def _take(self) -> Any:
+        if not self._has_room(size_of(self._pending)):
+            self._end_for_memory()
         pending = self._pending
         return self._table_from(pending) if type(pending) is dict else pending
 
-    def _call(self, *arguments: Any) -> Any:
+    def _pending_value(self) -> Any:
+        return self._pending
+
+    def _expect_internal_error(self) -> None:
+        self._pending = {b"err": InternalError().message}
+
+    def _call_argv(self, argv: list[bytes]) -> Any:
+        """What a script sees of the reply of a command, or `_NO_REPLY` or `_NO_ROOM`.
+
+        A number, a boolean, None; text or OK, for which there may be no room; a list or a dict, for which there is.
+        """
         try:
-            return self._to_lua(self._run_command(arguments))
+            reply = self._run_command(argv)
+            if type(reply) is int or type(reply) is bytes or reply is OK:
+                return reply
+            return self._to_lua(reply)
         except ReplyError as error:
             self._pending = {b"err": error.message}
-        except _Failure:
-            raise
         except Exception:
             logger.exception("a command of a script failed unexpectedly")
-            self._pending = {b"err": InternalError().message}
-        raise self._failure.with_traceback(None)
+            self._expect_internal_error()
+        except BaseException as error:
+            # An interrupt by the keyboard: whoever runs the script is to see it.
+            self._raised = error
+            self._expect_internal_error()
+        return _NO_REPLY
 
-    def _pcall(self, *arguments: Any) -> Any:
+    def _pcall_argv(self, argv: list[bytes]) -> Any:
+        """The same, where an error is a value."""
+        reply = self._call_argv(argv)
+        return self._pending_as_value() if reply is _NO_REPLY else reply
+
+    def _call_values(self, arguments: Any) -> Any:
+        """As `_call_argv`, for arguments of any type."""
         try:
-            return self._to_lua(self._run_command(arguments))
+            argv = argv_of(arguments)
         except ReplyError as error:
-            return self._to_table({b"err": error.message, b"ignore_error_stats_update": True})
-        except _Failure:
-            raise
-        except Exception:
-            logger.exception("a command of a script failed unexpectedly")
-            return self._to_table({b"err": InternalError().message})
+            self._pending = {b"err": error.message}
+            return _NO_REPLY
+        return self._call_argv(argv)
+
+    def _pcall_values(self, arguments: Any) -> Any:
+        """The same, where an error is a value."""
+        reply = self._call_values(arguments)
+        return self._pending_as_value() if reply is _NO_REPLY else reply
+
+    def _pending_as_value(self) -> Any:
+        return self._with_room({**self._pending, b"ignore_error_stats_update": True})
 
     def _to_lua(self, reply: Any) -> Any:
-        """What Lua sees of the reply of a command; ends the script if there is no room for it."""
-        if type(reply) is int:
-            return reply
-        if type(reply) is bytes:
-            self._admit(len(reply) + PLAIN_BYTES)
-            return reply
-        if reply is OK:
-            self._admit(4 * PLAIN_BYTES)
-            # Without `recursive` it takes half the time.
-            return self._table_from(_OK_FIELDS)
         value = to_lua(reply, self.script_protocol)
-        if value is None or type(value) is bool or type(value) is int:
-            return value
-        if type(value) is bytes:
-            self._admit(len(value) + PLAIN_BYTES)
-            return value
-        return self._to_table(value)
+        return self._with_room(value) if type(value) is list or type(value) is dict else value
 
-    def _to_table(self, value: Any) -> Any:
-        """Make a table of a list or dict; ends the script if there is no room for it."""
-        self._admit(size_of(value))
-        return self._table_from(value, recursive=True)
+    def _with_room(self, value: Any) -> Any:
+        """`value`, or `_NO_ROOM` if there is no room for a table of it."""
+        if self._has_room(size_of(value)):
+            return value
+        self._fill()
+        return _NO_ROOM
 
-    def _admit(self, size: int) -> None:
-        """End the script if a value of `size` bytes does not fit."""
+    def _has_room(self, size: int) -> bool:
         used: int = self._memory_used()
-        if self._doomed or used + 2 * size + _HEADROOM_BYTES > self.memory_max_bytes:
-            self._end_for_memory()
+        return not self._doomed and used + 2 * size + _HEADROOM_BYTES <= self.memory_max_bytes
 
-    def _end_for_memory(self) -> None:
+    def _fill(self) -> None:
+        """The script is to end, as there is no room; whoever asks lets the hook be called at the next line."""
         # Room for what ends the script.
         self._lua.set_max_memory(self._memory_used() + 2 * _HEADROOM_BYTES)
+        self._doomed = True
+        self._pending = {b"err": OUT_OF_MEMORY}
+
+    # The same by lupa
+
+    def _call(self, *arguments: Any) -> Any:
+        return self._pushed(self._call_values(arguments))
+
+    def _pcall(self, *arguments: Any) -> Any:
+        return self._pushed(self._pcall_values(arguments))
+
+    def _pushed(self, value: Any) -> Any:
+        """`value`, from `_call_argv` and its like, as lupa takes it."""
+        if type(value) is bytes:
+            if self._has_room(len(value) + PLAIN_BYTES):
+                return value
+            self._doomed = True
+        elif value is OK:
+            if self._has_room(4 * PLAIN_BYTES):
+                # Without `recursive` it takes half the time.
+                return self._table_from(_OK_FIELDS)
+            self._doomed = True
+        elif type(value) is list or type(value) is dict:
+            return self._table_from(value, recursive=True)
+        elif value is not _NO_REPLY and value is not _NO_ROOM:
+            return value
+        if self._doomed:
+            self._end_for_memory()
+        raise self._failure.with_traceback(None)
+
+    def _end_for_memory(self) -> None:
+        """Let the script end at its next line; called in Lua."""
+        self._fill()
         # Not to be ended within that.
         self._is_dooming = True
-        self._doom()
+        self._hurry()
         self._is_dooming = False
-        self._doomed = True
-        self.fail({b"err": OUT_OF_MEMORY})
+
+    def _admit(self, size: int) -> None:
+        """End the script if a value of `size` bytes does not fit. Raises _Failure then."""
+        if not self._has_room(size):
+            self._end_for_memory()
+            raise self._failure.with_traceback(None)
 
     def _interrupt(self) -> bool:
         if self._is_dooming:
@@ -466,7 +571,7 @@ class Interpreter:
         if not arguments:
             self.fail({b"err": NoCommandGiven().message})
         try:
-            return self.host.may_run(arguments)
+            return self.host.may_run(argv_of(arguments))
         except ReplyError as error:
             self.fail({b"err": error.message})
             raise

@@ -1,9 +1,10 @@
-"""Replies of commands to what Lua takes, by the protocol that the script chose (`redis.setresp`).
+"""Arguments of `redis.call` to argv, and replies to what Lua takes, by the protocol that the script chose.
 
 A string, a number, a boolean or nil stays what it is; all else becomes lists and dicts, of which the interpreter makes
 tables. Compiled: every `redis.call` passes here.
 """
 
+from math import copysign
 from typing import Any, Final
 
 import hiredis
@@ -27,6 +28,21 @@ from respkv.reply import (
 
 PLAIN_BYTES: Final = 64
 """About what a value takes in the interpreter beside its text."""
+
+
+def argv_of(arguments: Any) -> list[bytes]:
+    """What a script gave to `redis.call`. Raises ReplyError if something is neither a string nor a number."""
+    return [argument if type(argument) is bytes else _argument_of(argument) for argument in arguments]
+
+
+def _argument_of(value: Any) -> bytes:
+    if type(value) is int:
+        return b"%d" % value
+    if type(value) is float:
+        if value != value:
+            return b"-nan" if copysign(1.0, value) < 0 else b"nan"
+        return format_float(value)
+    raise ReplyError(b"ERR Lua redis lib command arguments must be strings or integers")
 
 
 def to_lua(reply: Any, protocol: int) -> Any:

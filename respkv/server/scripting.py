@@ -9,7 +9,6 @@ Compiled: `call` is the way of each `redis.call`.
 
 import logging
 from collections.abc import Callable
-from math import copysign
 from typing import TYPE_CHECKING, Any, Final
 
 from respkv.acl.permissions import allowed
@@ -29,7 +28,6 @@ from respkv.commands.flags import (
     WRITE,
 )
 from respkv.commands.spec import COMMANDS, Spec
-from respkv.doubles import format_float
 from respkv.engine.clock import steady_ns
 from respkv.errors import Busy, NoCommandGiven, OutOfMemory, ReplyError
 from respkv.persistence.functions import BadLibraryName, is_name
@@ -248,9 +246,8 @@ class Scripting:
 
     # What scripts call
 
-    def call(self, arguments: tuple[Any, ...]) -> Any:
+    def call(self, argv: list[bytes]) -> Any:
         """As Host."""
-        argv = [argument if type(argument) is bytes else _argument_of(argument) for argument in arguments]
         if not argv:
             raise NoCommandGiven
         spec = self._plain.get(argv[0])
@@ -370,9 +367,8 @@ class Scripting:
         if shut_down is not None:
             shut_down()
 
-    def may_run(self, arguments: tuple[Any, ...]) -> bool:
+    def may_run(self, argv: list[bytes]) -> bool:
         """As Host."""
-        argv = [_argument_of(argument) for argument in arguments]
         spec = _look_up(argv)
         if spec is None or spec.handler is None:
             raise ReplyError(b"ERR Invalid command passed to redis.acl_check_cmd()")
@@ -401,19 +397,6 @@ def _look_up(argv: list[bytes]) -> Spec | None:
     if spec is not None and spec.subcommands and len(argv) > 1:
         return spec.subcommands.get(argv[1].lower())
     return spec
-
-
-def _argument_of(value: Any) -> bytes:
-    """An argument of `redis.call`. Raises ReplyError if it is neither a string nor a number."""
-    if type(value) is bytes:
-        return value
-    if type(value) is int:
-        return b"%d" % value
-    if type(value) is float:
-        if value != value:
-            return b"-nan" if copysign(1.0, value) < 0 else b"nan"
-        return format_float(value)
-    raise ReplyError(b"ERR Lua redis lib command arguments must be strings or integers")
 
 
 def _reply_of(result: Any, script_protocol: int) -> Any:

@@ -16,10 +16,10 @@ class Commands:
 
     bad_function_name = b""
 
-    def call(self, arguments: tuple[Any, ...]) -> Any:
+    def call(self, argv: list[bytes]) -> Any:
         raise ReplyError(b"ERR no commands")
 
-    def may_run(self, arguments: tuple[Any, ...]) -> bool:
+    def may_run(self, argv: list[bytes]) -> bool:
         return False
 
     def is_function_name(self, name: bytes) -> bool:

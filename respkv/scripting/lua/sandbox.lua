@@ -50,7 +50,7 @@ end
 -- Errors
 
 local take = wire.take
-local FAILURE
+local _, FAILURE = real_pcall(wire.raise)
 
 local function is_failure(err)
     return type(err) == "userdata" and real_rawequal(err, FAILURE)
@@ -404,6 +404,12 @@ local function reply_of(kind)
 end
 
 local redis = copy(wire.redis)
+if wire.open_boundary then
+    local call, pcall_, take_ = wire.open_boundary(wire.boundary, FAILURE, hurry)
+    if call then
+        redis.call, redis.pcall, take = call, pcall_, take_
+    end
+end
 redis.error_reply = reply_of("err")
 redis.status_reply = reply_of("ok")
 globals.redis = readonly(redis)
@@ -742,11 +748,9 @@ local function compile(text, name)
 end
 
 -- Nothing of the real globals is needed any more; `debug` must go so that lupa adds no traceback to messages.
-local function lock()
-    real_getmetatable(FAILURE).__metatable = false
-    for _, name in ipairs({ "debug", "python", "io", "package", "require", "module", "dofile", "loadfile", "newproxy" }) do
-        real_G[name] = nil
-    end
+real_getmetatable(FAILURE).__metatable = false
+for _, name in ipairs({ "debug", "python", "io", "package", "require", "module", "dofile", "loadfile", "newproxy" }) do
+    real_G[name] = nil
 end
 
 return {
@@ -757,12 +761,7 @@ return {
     load_library = load_library,
     compile = compile,
     where = where,
-    probe = function(f)
-        local _
-        _, FAILURE = real_pcall(python.as_function(f))
-        lock()
-    end,
-    doom = hurry,
+    hurry = hurry,
     disarm = disarm,
     sweep = function()
         for proxy in pairs(real_of) do

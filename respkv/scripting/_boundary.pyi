@@ -1,0 +1,6 @@
+from typing import Any, Self
+
+# What Lua's functions point to; `handle` tells Lua where it is. Raises ImportError if this Lua cannot be used.
+class Boundary:
+    def __new__(cls, module_path: str, callbacks: tuple[Any, ...], room_bytes: int) -> Self: ...
+    def handle(self) -> bytes: ...
