@@ -439,7 +439,7 @@ class Interpreter:
         reply = self._call_argv(argv)
         return self._pending_as_value() if reply is _NO_REPLY else reply
 
-    def _call_values(self, arguments: Any) -> Any:
+    def _call_values(self, arguments: list[Any]) -> Any:
         """As `_call_argv`, for arguments of any type."""
         try:
             argv = argv_of(arguments)
@@ -448,7 +448,7 @@ class Interpreter:
             return _NO_REPLY
         return self._call_argv(argv)
 
-    def _pcall_values(self, arguments: Any) -> Any:
+    def _pcall_values(self, arguments: list[Any]) -> Any:
         """The same, where an error is a value."""
         reply = self._call_values(arguments)
         return self._pending_as_value() if reply is _NO_REPLY else reply
@@ -481,10 +481,10 @@ class Interpreter:
     # The same by lupa
 
     def _call(self, *arguments: Any) -> Any:
-        return self._pushed(self._call_values(arguments))
+        return self._pushed(self._call_values(list(arguments)))
 
     def _pcall(self, *arguments: Any) -> Any:
-        return self._pushed(self._pcall_values(arguments))
+        return self._pushed(self._pcall_values(list(arguments)))
 
     def _pushed(self, value: Any) -> Any:
         """`value`, from `_call_argv` and its like, as lupa takes it."""
@@ -571,7 +571,7 @@ class Interpreter:
         if not arguments:
             self.fail({b"err": NoCommandGiven().message})
         try:
-            return self.host.may_run(argv_of(arguments))
+            return self.host.may_run(argv_of(list(arguments)))
         except ReplyError as error:
             self.fail({b"err": error.message})
             raise

@@ -30,7 +30,7 @@ PLAIN_BYTES: Final = 64
 """About what a value takes in the interpreter beside its text."""
 
 
-def argv_of(arguments: Any) -> list[bytes]:
+def argv_of(arguments: list[Any]) -> list[bytes]:
     """What a script gave to `redis.call`. Raises ReplyError if something is neither a string nor a number."""
     return [argument if type(argument) is bytes else _argument_of(argument) for argument in arguments]
 
