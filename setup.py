@@ -28,7 +28,8 @@ PyMODINIT_FUNC PyInit_probe(void) { return NULL; }
 BOUNDARY = Extension(
     "respkv.scripting._boundary",
     ["respkv/scripting/_boundary.c"],
-    extra_compile_args=["-O2", "-std=c99", "-fvisibility=hidden"],
+    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"],
+    optional=True,
 )
 """Written by hand, and optional: see docs/adr/0025-the-boundary-to-lua-in-c.md."""
 
