@@ -1,16 +1,14 @@
-"""The measurements of collections: throughput of their commands, memory, and how long the largest keep others out."""
+"""The measurements of collections: throughput of their commands, and memory."""
 
-import socket
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compat.benchmark.load import VALUE_BYTES, drive
 from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
 from compat.benchmark.results import Results
-from compat.servers import Server, start
-from compat.wire import Connection, encode
+from compat.servers import start
+from compat.wire import Connection
 
 MILLION = 1_000_000
 DATA = "x" * VALUE_BYTES
@@ -39,7 +37,7 @@ def _fresh(*keys: str) -> Preparation:
     return prepare
 
 
-def _in_chunks(connection: Connection, head: Words, count: int, words_of: Callable[[int], Words]) -> None:
+def in_chunks(connection: Connection, head: Words, count: int, words_of: Callable[[int], Words]) -> None:
     for first in range(0, count, CHUNK):
         words = [word for number in range(first, min(first + CHUNK, count)) for word in words_of(number)]
         connection.ask(*head, *words)
@@ -47,33 +45,33 @@ def _in_chunks(connection: Connection, head: Words, count: int, words_of: Callab
 
 def _list(connection: Connection, requests: int) -> None:
     connection.ask("DEL", "list")
-    _in_chunks(connection, ("RPUSH", "list"), requests + 1000, lambda number: (DATA,))
+    in_chunks(connection, ("RPUSH", "list"), requests + 1000, lambda number: (DATA,))
 
 
 def _set(connection: Connection, requests: int) -> None:
     connection.ask("DEL", "set")
-    _in_chunks(connection, ("SADD", "set"), requests, lambda number: (f"element:{number:012}",))
+    in_chunks(connection, ("SADD", "set"), requests, lambda number: (f"element:{number:012}",))
 
 
 def _sorted_set(connection: Connection, requests: int) -> None:
     connection.ask("DEL", "zset")
-    _in_chunks(connection, ("ZADD", "zset"), requests, lambda number: (number * 7919 % 65_537, f"element:{number:012}"))
+    in_chunks(connection, ("ZADD", "zset"), requests, lambda number: (number * 7919 % 65_537, f"element:{number:012}"))
 
 
 def _million_ranked(connection: Connection, requests: int) -> None:
     if connection.ask("ZCARD", "zmillion").text != str(MILLION):
-        _in_chunks(connection, ("ZADD", "zmillion"), MILLION, lambda number: (number, f"element:{number:012}"))
+        in_chunks(connection, ("ZADD", "zmillion"), MILLION, lambda number: (number, f"element:{number:012}"))
 
 
 def _hash20(connection: Connection, requests: int) -> None:
     connection.ask("DEL", "hash20")
-    _in_chunks(connection, ("HSET", "hash20"), 20, lambda number: (f"field:{number}", f"value:{number}"))
+    in_chunks(connection, ("HSET", "hash20"), 20, lambda number: (f"field:{number}", f"value:{number}"))
 
 
 def _two_sets(connection: Connection, requests: int) -> None:
     connection.ask("DEL", "set1", "set2")
-    _in_chunks(connection, ("SADD", "set1"), 100, lambda number: (f"member:{number}",))
-    _in_chunks(connection, ("SADD", "set2"), 100, lambda number: (f"member:{number * 2}",))
+    in_chunks(connection, ("SADD", "set1"), 100, lambda number: (f"member:{number}",))
+    in_chunks(connection, ("SADD", "set2"), 100, lambda number: (f"member:{number * 2}",))
 
 
 def _stream(connection: Connection, requests: int) -> None:
@@ -150,7 +148,7 @@ def _add_median(plan: Plan, results: Results) -> None:
 
 
 def _small_hashes(connection: Connection, count: int) -> None:
-    _pipelined(connection, count, lambda number: ("HSET", f"key:{number:012}", *_five_fields(number)))
+    pipelined(connection, count, lambda number: ("HSET", f"key:{number:012}", *_five_fields(number)))
 
 
 def _five_fields(number: int) -> list[str]:
@@ -158,37 +156,29 @@ def _five_fields(number: int) -> list[str]:
 
 
 def _short_lists(connection: Connection, count: int) -> None:
-    _pipelined(connection, count, lambda number: ("RPUSH", f"key:{number:012}", *_five_fields(number)[1::2]))
+    pipelined(connection, count, lambda number: ("RPUSH", f"key:{number:012}", *_five_fields(number)[1::2]))
 
 
-def _pipelined(connection: Connection, count: int, words_of: Callable[[int], Sequence[str]]) -> None:
+def pipelined(connection: Connection, count: int, words_of: Callable[[int], Sequence[str]]) -> None:
     for first in range(0, count, CHUNK):
         connection.pipeline(
             [[word.encode() for word in words_of(number)] for number in range(first, min(first + CHUNK, count))]
         )
 
 
-def _one_sorted_set(connection: Connection, count: int) -> None:
-    _in_chunks(connection, ("ZADD", "zset"), count, lambda number: (number * 7919 % count, f"element:{number:012}"))
+def one_sorted_set(connection: Connection, count: int) -> None:
+    in_chunks(connection, ("ZADD", "zset"), count, lambda number: (number * 7919 % count, f"element:{number:012}"))
 
 
-def _one_set(connection: Connection, count: int) -> None:
-    _in_chunks(connection, ("SADD", "set"), count, lambda number: (f"element:{number:012}",))
-
-
-def _one_hash(connection: Connection, count: int) -> None:
-    _in_chunks(connection, ("HSET", "hash"), count, lambda number: (f"field:{number:012}", f"value:{number}"))
-
-
-def _one_list(connection: Connection, count: int) -> None:
-    _in_chunks(connection, ("RPUSH", "list"), count, lambda number: (f"element:{number:012}",))
+def one_set(connection: Connection, count: int) -> None:
+    in_chunks(connection, ("SADD", "set"), count, lambda number: (f"element:{number:012}",))
 
 
 HOLDINGS: dict[str, Preparation] = {
     "a million hashes of 5 fields": _small_hashes,
     "a million lists of 5 elements": _short_lists,
-    "a sorted set of a million": _one_sorted_set,
-    "a set of a million": _one_set,
+    "a sorted set of a million": one_sorted_set,
+    "a set of a million": one_set,
 }
 
 
@@ -203,53 +193,3 @@ def collections_memory(plan: Plan, results: Results) -> None:
                 added = (server.rss_bytes() - empty_bytes) / 1e6
             results.add("collections memory", name, "MB", kind.name, added, more_is_better=False, wanted=2.0)
             plan.say(f"memory {name} {kind.name} {added:.1f} MB")
-
-
-LARGE: dict[str, tuple[Preparation, Words]] = {
-    "DEL of a list": (_one_list, ("DEL", "list")),
-    "DEL of a hash": (_one_hash, ("DEL", "hash")),
-    "DEL of a set": (_one_set, ("DEL", "set")),
-    "DEL of a sorted set": (_one_sorted_set, ("DEL", "zset")),
-    "LRANGE of all": (_one_list, ("LRANGE", "list", 0, -1)),
-    "LINDEX in the middle": (_one_list, ("LINDEX", "list", MILLION // 2)),
-    "LINSERT at the middle": (_one_list, ("LINSERT", "list", "BEFORE", f"element:{MILLION // 2:012}", "x")),
-    "LREM of none": (_one_list, ("LREM", "list", 0, "none")),
-    "HGETALL": (_one_hash, ("HGETALL", "hash")),
-    "HSCAN's first step": (_one_hash, ("HSCAN", "hash", 0, "COUNT", 100)),
-    "SMEMBERS": (_one_set, ("SMEMBERS", "set")),
-    "SUNIONSTORE": (_one_set, ("SUNIONSTORE", "destination", "set", "set")),
-    "SRANDMEMBER of 1000": (_one_set, ("SRANDMEMBER", "set", 1000)),
-    "ZRANGE of all": (_one_sorted_set, ("ZRANGE", "zset", 0, -1, "WITHSCORES")),
-    "ZREMRANGEBYRANK of half": (_one_sorted_set, ("ZREMRANGEBYRANK", "zset", 0, MILLION // 2)),
-    "ZUNIONSTORE": (_one_sorted_set, ("ZUNIONSTORE", "destination", 1, "zset")),
-    "SORT": (_one_list, ("SORT", "list", "ALPHA", "LIMIT", 0, 10)),
-    "COPY of a sorted set": (_one_sorted_set, ("COPY", "zset", "destination")),
-    "DUMP of a hash": (_one_hash, ("DUMP", "hash")),
-}
-
-
-def blocking(plan: Plan, results: Results) -> None:
-    """How long one command on a collection of a million keeps another client waiting."""
-    count = plan.count(MILLION)
-    for name, (prepare, words) in LARGE.items():
-        for kind in plan.kinds:
-            with start(kind, EVERYSEC, core=plan.server_core) as server, server.connect() as connection:
-                prepare(connection, count)
-                took_ms = _answer_ms(server, words)
-            results.add("blocking", name, "ms", kind.name, took_ms, more_is_better=False, wanted=2.0)
-            plan.say(f"blocking {name} {kind.name} {took_ms:.1f} ms")
-
-
-def _answer_ms(server: Server, words: Words) -> float:
-    """From the request to a PONG that another client asked for right behind it: until then nobody else is served."""
-    request = encode(word if isinstance(word, bytes) else str(word).encode() for word in words)
-    with server.connect() as other, socket.create_connection(("127.0.0.1", server.port), timeout=60) as asking:
-        other.ask("PING")
-        asking.sendall(request)
-        began = time.perf_counter()
-        other.ask("PING")
-        took_ms = (time.perf_counter() - began) * 1000
-        # The rest of the reply may be large, and nobody wants it.
-        if asking.recv(1) in (b"-", b""):
-            raise RuntimeError(f"{server.kind.label} refused {words}")
-    return took_ms

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compat.benchmark.access import access
-from compat.benchmark.collections import blocking, collections, collections_memory
+from compat.benchmark.blocking import blocking
+from compat.benchmark.collections import collections, collections_memory
 from compat.benchmark.load import drive, driving, fill
 from compat.benchmark.messages import messages
 from compat.benchmark.monitoring import monitoring
