@@ -31,6 +31,37 @@ def crc64(data: bytes, previous: int) -> int:
     return result
 
 
+def advance(checksum: int, size: int) -> int:
+    """What `checksum` becomes by `size` zero bytes. O(log(size)).
+
+    As the checksum is linear, `crc64(a + b, 0) == advance(crc64(a, 0), len(b)) ^ crc64(b, 0)`: the checksum of any part
+    of a file follows from those of what lies before its two ends (as in zlib's crc32_combine).
+    """
+    power = 0
+    while size >> power:
+        if size >> power & 1:
+            checksum = _multiply(_zeros(power), checksum)
+        power += 1
+    return checksum
+
+
+def _zeros(power: int) -> list[int]:
+    """What each bit of a checksum becomes by 2 ** `power` zero bytes."""
+    while len(_ZEROS) <= power:
+        last = _ZEROS[-1]
+        _ZEROS.append([_multiply(last, column) for column in last])
+    return _ZEROS[power]
+
+
+def _multiply(columns: list[int], checksum: int) -> int:
+    total = 0
+    for column in columns:
+        if checksum & 1:
+            total ^= column
+        checksum >>= 1
+    return total
+
+
 def _crc64_of_few(data: bytes, previous: i64) -> int:
     """As `crc64`, in arithmetic modulo 2 ** 64 with a sign, which interpreted code has not."""
     table = _TABLE
@@ -63,3 +94,4 @@ def _make_table() -> vec[i64]:
 
 
 _TABLE: Final = _make_table()
+_ZEROS: Final[list[list[int]]] = [[crc64(b"\0", 1 << bit) for bit in range(64)]]

@@ -19,6 +19,7 @@ commands that begins inside the broken one counts as proof.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from respkv.persistence.batch import (
     ANNOTATION_LIMIT,
@@ -29,7 +30,7 @@ from respkv.persistence.batch import (
     parse_commands,
     parse_header,
 )
-from respkv.persistence.crc64 import crc64
+from respkv.persistence.crc64 import advance, crc64
 from respkv.persistence.log_reader import (
     AT_END,
     BAD_COMMAND,
@@ -46,6 +47,8 @@ SECTOR_SIZE = 512
 _HEADER_LINE = b"\r\n#HDR:v1;len:"
 _COMMAND_START = re.compile(rb"\r\n(?=\*[1-9][0-9]{0,6}\r\n\$[1-9][0-9]{0,2}\r\n[A-Za-z])")
 _RESYNC_ATTEMPTS = 1000
+_HEADERS_AT_ONCE = 65_536
+"""How many headers are in memory when a proof is looked for."""
 
 
 @dataclass(frozen=True)
@@ -263,15 +266,37 @@ class _Judge:
 
         Before `behind`, where values of the broken batch may lie, a pair of batches proves nothing: a
         value may be a copy of a log.
+
+        A value may also be full of lines that claim everything behind them. So no payload is read by itself: O(bytes +
+        headers), with a pass over the file for each _HEADERS_AT_ONCE of them.
         """
-        known = {announced}
-        for offset, header, payload_start in self._headers():
-            if header.payload_size <= self.size - payload_start:
-                payload = self.reader.read_at(payload_start, header.payload_size)
-                if any(header.checksum_of(payload, checksum) == header.checksum for checksum in known):
-                    return offset
-            known = {announced, header.checksum} if offset >= behind else {announced}
+        previous = announced
+        headers = self._headers()
+        while group := list(islice(headers, _HEADERS_AT_ONCE)):
+            complete = [(start, start + header.payload_size) for _, header, start in group]
+            sums = self._checksums_up_to({place for part in complete if part[1] <= self.size for place in part})
+            for offset, header, start in group:
+                end = start + header.payload_size
+                if end <= self.size:
+                    for seed in {announced, previous}:
+                        at_start = crc64(header.covered, seed) ^ sums[start]
+                        if advance(at_start, header.payload_size) ^ sums[end] == header.checksum:
+                            return offset
+                previous = header.checksum if offset >= behind else announced
         return None
+
+    def _checksums_up_to(self, places: set[int]) -> dict[int, int]:
+        """The checksum of what lies between the first of `places` and each of them."""
+        checksums: dict[int, int] = {}
+        checksum = 0
+        at = min(places, default=0)
+        for place in sorted(places):
+            while at < place:
+                data = self.reader.read_at(at, min(READ_SIZE, place - at))
+                checksum = crc64(data, checksum)
+                at += len(data)
+            checksums[place] = checksum
+        return checksums
 
     def _resyncs(self) -> bool:
         """True if well-formed commands begin again somewhere behind `offset`."""

@@ -240,3 +240,59 @@ def test_a_line_that_goes_on_in_a_missing_sector_is_torn() -> None:
         assert (ending.is_damage, ending.offset, len(commands)) == (False, ends[1], 1)
     changed = log[: line_end - 3] + b"\0" + log[line_end - 2 :]
     assert read(changed)[1].is_damage
+
+
+class CountingReader(LogReader):
+    """Counts the bytes that are asked for."""
+
+    def __init__(self, log: bytes) -> None:
+        self.read_bytes = 0
+
+        def read_at(offset: int, size: int) -> bytes:
+            data = log[offset : offset + size]
+            self.read_bytes += len(data)
+            return data
+
+        super().__init__(read_at, len(log))
+
+
+def lines_that_claim_all_behind(count: int) -> bytes:
+    """What looks like `count` batches, each of which ends where the last does."""
+    line_bytes = len(b"#HDR:v1;len:000000000;synced:0;checksum:0123456789abcdef;\r\n")
+    return b"\r\n" + b"".join(
+        b"#HDR:v1;len:%09d;synced:0;checksum:%016x;\r\n" % ((count - number - 1) * line_bytes, number)
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize("count", [200, 3000])
+def test_a_torn_value_full_of_headers_is_judged_by_reading_it_a_few_times(count: int) -> None:
+    value = lines_that_claim_all_behind(count)
+    log, ends = build(THREE[0], sets((b"log", value + bytes(b"x" * 100))))
+    torn = log[:-50]
+    reader = CountingReader(torn)
+    while reader.next_commands():
+        pass
+    reader.read_bytes = 0
+    ending = judge(reader)
+    assert (ending.is_damage, ending.offset) == (False, ends[0])
+    assert reader.read_bytes < 10 * len(torn)
+
+
+def test_a_batch_behind_a_value_full_of_headers_is_a_proof() -> None:
+    value = lines_that_claim_all_behind(500)
+    log, ends = build(THREE[0], sets((b"log", value)), THREE[1])
+    at = ends[0] + 200
+    _, ending, _ = read(log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :])
+    assert (ending.is_damage, ending.offset) == (True, ends[0])
+    assert str(ends[1]) in ending.reason or "known to be on disk" in ending.reason
+
+
+def test_a_proof_is_found_behind_more_headers_than_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("respkv.persistence.tail._HEADERS_AT_ONCE", 7)
+    value = lines_that_claim_all_behind(500)
+    log, ends = build(THREE[0], sets((b"log", value)), THREE[1], synced=0)
+    at = ends[0] + 200
+    _, ending, _ = read(log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :])
+    assert ending.is_damage
+    assert f"whole batch at offset {ends[1]}" in ending.reason
