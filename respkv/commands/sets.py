@@ -441,7 +441,8 @@ def sunion(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def sunionstore(db: Keyspace, argv: list[bytes]) -> Reply:
     """Let `destination` hold what at least one of several sets has; the number of members."""
-    return _store(db, argv[1], Set.of(_union(_sets(db, argv, 2, len(argv))), db.engine.limits), b"sunionstore")
+    sets = [value for value in _sets(db, argv, 2, len(argv)) if value is not None]
+    return _store(db, argv[1], Set.of_union(sets, db.engine.limits), b"sunionstore")
 
 
 @command(

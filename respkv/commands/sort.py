@@ -200,9 +200,10 @@ def _sorted(db: Keyspace, key: bytes, options: Options) -> list[bytes | None]:
         elements = elements[start : start + options.count]
     elif start:
         elements = elements[start:]
-    if not options.gets:
+    gets = options.gets
+    if not gets or (len(gets) == 1 and gets[0].is_element):
         return list(elements)
-    return [pattern.look_up(db, element) for element in elements for pattern in options.gets]
+    return [pattern.look_up(db, element) for element in elements for pattern in gets]
 
 
 def _elements(value: Reply) -> list[bytes]:
@@ -250,7 +251,11 @@ def _by_number(numbers: list[float], elements: list[bytes], descending: bool, mo
     if most < len(elements) // _FEW:
         pairs = zip(numbers, elements, strict=True)
         return [element for _, element in (nlargest(most, pairs) if descending else nsmallest(most, pairs))]
-    if len(set(numbers)) == len(set(elements)):
+    distinct = len(set(numbers))
+    if distinct == 1:  # so it is where no key has a weight
+        elements.sort(reverse=descending)
+        return elements
+    if distinct == len(elements) or distinct == len(set(elements)):
         # Elements of one number are the same, and numbers alone are compared faster.
         order = sorted(range(len(elements)), key=numbers.__getitem__, reverse=descending)
         return [elements[place] for place in order]

@@ -53,8 +53,10 @@ class BadPayload(ReplyError):
 def encode_payload(value: Any) -> bytes:
     """What DUMP says of `value`; of the oldest version that has its type. O(bytes)."""
     kind, encoded = encode_value(value)
-    body = b"%c%b%b" % (kind, encoded, rdb.version_of(kind).to_bytes(2, "little"))
-    return body + crc64(body, 0).to_bytes(8, "little")
+    head = bytes((kind,))
+    version = rdb.version_of(kind).to_bytes(2, "little")
+    checksum = crc64(version, crc64(encoded, crc64(head, 0)))
+    return b"".join((head, encoded, version, checksum.to_bytes(8, "little")))
 
 
 def decode_payload(payload: bytes, target: Engine) -> Any:

@@ -13,7 +13,7 @@ from respkv.persistence.packed import checked_listpack, ziplist_elements
 from respkv.persistence.rdb_reader import RdbReader
 from respkv.persistence.rdb_writer import encode_length, encode_string
 from respkv.values import listpack
-from respkv.values.lists import List, listpack_of
+from respkv.values.lists import List, listpack_head
 
 
 def _of(reader: RdbReader, items: list[bytes]) -> List | None:
@@ -69,6 +69,7 @@ def encode_list(value: List) -> tuple[int, bytes]:
     nodes = value.nodes
     if nodes is None:
         return rdb.TYPE_LIST_QUICKLIST_2, b"\x01\x02" + encode_string(value.packed)
+    # Each byte of a closed node is copied once.
     pieces = [encode_length(len(nodes.nodes))]
     for node in nodes.nodes:
         if nodes.is_plain(node):
@@ -76,5 +77,5 @@ def encode_list(value: List) -> tuple[int, bytes]:
         elif node.is_open:
             pieces.append(b"\x02" + encode_string(listpack.pack(node.slice(0, node.count))))
         else:
-            pieces.append(b"\x02" + encode_string(listpack_of(node.body, node.count)))
+            pieces += (b"\x02", encode_length(node.size), listpack_head(node.body, node.count), node.body, b"\xff")
     return rdb.TYPE_LIST_QUICKLIST_2, b"".join(pieces)

@@ -17,6 +17,8 @@ from respkv.values.quicklist import Quicklist
 from respkv.values.quicklist_nodes import Node, closed_node_of, exceeds, is_large, size_max_of
 
 _OVERHEAD_BYTES = listpack_body.OVERHEAD_BYTES
+_POPPED_SINGLY_MAX = 64
+"""From a large list, more are copied out of its nodes and cut off, which looks at all nodes."""
 
 
 class List(Collection):
@@ -90,7 +92,7 @@ class List(Collection):
     @property
     def packed(self) -> bytes:
         """The listpack that it is. O(bytes)."""
-        return listpack_of(self.body, self.count)
+        return b"%b%b\xff" % (listpack_head(self.body, self.count), self.body)
 
     def items(self) -> list[bytes]:
         """All elements. O(n)."""
@@ -228,7 +230,7 @@ class List(Collection):
             if not left:
                 popped.reverse()
             self._clear()
-        elif self.nodes is None:
+        elif self.nodes is None or most > _POPPED_SINGLY_MAX:
             popped = self.range(0, most) if left else self.range(self.count - most, self.count)
             if not left:
                 popped.reverse()
@@ -396,10 +398,6 @@ class List(Collection):
             assert sum(node.count for node in self.nodes.nodes) == self.count
 
 
-def listpack_of(body: bytes, count: int) -> bytes:
-    """The listpack of `count` elements with that body. O(bytes)."""
-    return b"%b%b%b\xff" % (
-        (len(body) + _OVERHEAD_BYTES).to_bytes(4, "little"),
-        min(count, 65535).to_bytes(2, "little"),
-        body,
-    )
+def listpack_head(body: bytes, count: int) -> bytes:
+    """What a listpack of `count` elements has before that body; behind it is 0xFF."""
+    return (len(body) + _OVERHEAD_BYTES).to_bytes(4, "little") + min(count, 65535).to_bytes(2, "little")

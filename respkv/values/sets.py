@@ -35,6 +35,11 @@ _DENSE_SAMPLE: Final = 3
 """Of a set's members, a third or more at random are chosen from a list of all."""
 
 
+def _packed_max(limits: Limits) -> int:
+    """The most members that a set in some packed form may have."""
+    return max(limits.set_max_intset_entries, limits.set_max_listpack_entries)
+
+
 class Set(Collection):
     """A set of bytes. `kind` says which of the forms above `packed` holds, or that it is in `table`."""
 
@@ -52,7 +57,7 @@ class Set(Collection):
     def of(members: list[bytes], limits: Limits) -> "Set":
         """A set of these members, repetitions left out, as adding one after the other makes it. O(n)."""
         value = Set()
-        least = max(limits.set_max_intset_entries, limits.set_max_listpack_entries)
+        least = _packed_max(limits)
         if len(members) > least:
             value._to_table(len(members))
             for member in members:
@@ -62,6 +67,25 @@ class Set(Collection):
             # They were not so many after all.
             value = Set()
         value.add_all(members, limits)
+        return value
+
+    @staticmethod
+    def of_union(sets: list["Set"], limits: Limits) -> "Set":
+        """A set of what at least one of `sets` has, as adding one member after the other makes it. O(n)."""
+        largest = Set()
+        for one in sets:
+            if len(one) > len(largest):
+                largest = one
+        if largest.table is None or len(largest) <= _packed_max(limits):
+            members: set[bytes] = set()
+            for one in sets:
+                members.update(one.members())
+            return Set.of(list(members), limits)
+        # Many are copied as a whole, which is far faster than to add them.
+        value = largest.copy()
+        for one in sets:
+            if one is not largest:
+                value.add_all(one.members(), limits)
         return value
 
     @staticmethod

@@ -1,5 +1,6 @@
 """Lists against a plain Python list, in all sizes. Their nodes beside Redis: tests/compat/test_nodes_of_lists.py."""
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -203,3 +204,17 @@ def test_what_is_discarded_is_in_its_parts() -> None:
     open_nodes = [node for node in value.nodes.nodes if node.is_open]
     assert count == len(value.nodes.nodes) + sum(node.count for node in open_nodes)
     assert List.of([b"a"], limits).parts() == []
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("most", [10, 64, 65, 700, 999])
+def test_many_are_popped_as_one_after_the_other(most: int, left: bool) -> None:
+    limits = Limits()
+    limits.list_max_listpack_size = 50
+    items = [b"element:%d" % number for number in range(1000)]
+    at_once = List.of(items, limits)
+    singly = List.of(items, limits)
+    assert at_once.pop_many(most, limits, left=left) == [singly.pop(limits, left=left) for _ in range(most)]
+    at_once.check()
+    assert at_once.items() == singly.items()
+    assert at_once.encoding == singly.encoding

@@ -216,3 +216,24 @@ def test_its_parts_are_small_sets_with_all_members() -> None:
 def test_a_packed_one_is_scanned_as_a_whole() -> None:
     assert Set.of([b"2", b"1"], LIMITS).scan(0, 1) == (0, [b"1", b"2"])
     assert Set.of([b"b", b"a"], LIMITS).scan(5, 1) == (0, [b"b", b"a"])
+
+
+@given(st.lists(st.lists(MEMBERS, max_size=30), max_size=4))
+def test_a_union_is_as_one_made_by_adding(parts: list[list[bytes]]) -> None:
+    sets = [Set.of(members, LIMITS) for members in parts]
+    before = [value.digest() for value in sets]
+    union = Set.of_union(sets, LIMITS)
+    union.check()
+    assert union.digest() == frozenset().union(*before)
+    if len(union):
+        assert union.encoding == expected_encoding(set(union.digest()), LIMITS)
+    union.add(b"another", LIMITS)
+    assert [value.digest() for value in sets] == before
+
+
+def test_a_union_of_the_few_that_are_left_of_many_is_packed_again() -> None:
+    value = Set.of([b"%d" % number for number in range(100)], LIMITS)
+    for number in range(5, 100):
+        value.remove(b"%d" % number)
+    assert value.encoding == b"hashtable"
+    assert Set.of_union([value], LIMITS).encoding == b"intset"
