@@ -120,6 +120,8 @@ class Session:
         self.active_ms = self.created_ms
         self.last_spec: Spec | None = None
         self.commands = 0
+        # What those commands of the chunk took that were timed by themselves, in ns: the others do not share it.
+        self.timed_ns = 0
         self.bytes_in = 0
         self.bytes_out = 0
         # What the connection holds back for a client that does not read, and its descriptor; kept by whoever sends.
@@ -494,6 +496,7 @@ class Session:
         db = self.db
         gate = self.gate
         spec: Spec | None = None
+        self.timed_ns = 0
         started_ns = steady_ns()
         total = len(requests)
         unusual = 0
@@ -514,15 +517,12 @@ class Session:
                 spec := self._unobstructed(spec, argv)
             ) is None:
                 unusual += 1
-                # It is timed by itself: leave its time out of what the others share.
-                begun_ns = steady_ns()
                 run_unusual(self, argv)
                 if self.closing:
                     return
                 if self.parked:
                     self.backlog.extend(requests[at + 1 :])
                     return
-                started_ns += steady_ns() - begun_ns
                 db = self.db
                 gate = self.gate
                 names = self.names
@@ -573,7 +573,7 @@ class Session:
         if last is None:
             return
         # One clock reading for all is what makes these fast.
-        elapsed_ns = steady_ns() - started_ns
+        elapsed_ns = steady_ns() - started_ns - self.timed_ns
         if spec is not None:
             self.last_spec = spec
         if is_mixed:
