@@ -154,6 +154,8 @@ class Life:
         if self.log.state is FAILED:
             self.turn()
             self.durability.retry()
+        # A batch that was shorter than the limit has left the failure for a later one.
+        self.files.write_limit = None
         assert self.log.state is OK
 
     def fail_a_sync(self) -> None:

@@ -325,6 +325,8 @@ class _FileLoader:
     def run(self, may_cut: bool) -> Generator[int, None, None]:
         """Load the file, yielding the position every ten milliseconds."""
         start = 0
+        if not self.size and self.path.endswith(".rdb"):  # an empty log is one without commands, but this is none
+            raise DamagedFile(self.path, 0, "the file is empty", "restore it from a copy, or run respkv check")
         if is_rdb(self.read_at(0, 16)):
             reader = RdbReader(self.read_at, self.size, self.path, self.target, self.decoders)
             yield from load_rdb(reader, self.recovered)

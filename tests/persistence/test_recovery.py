@@ -119,6 +119,17 @@ def test_a_torn_tail_is_refused_when_it_may_not_be_cut_and_nothing_changes(tmp_p
     assert incr_path(tmp_path).read_bytes() == torn
 
 
+def test_an_empty_snapshot_as_base_is_damage_and_an_empty_log_is_none(tmp_path: Path) -> None:
+    lay(tmp_path, batches(set_(b"a", b"1")), base=b"")
+    assert values(tmp_path) == {b"a": b"1"}
+    layout = Layout(str(tmp_path))
+    base = layout.base_file(2)
+    Path(layout.path(base)).touch()
+    write_manifest(FILES, layout, read_manifest(FILES, layout.manifest_path).with_base(base, (layout.incr_file(1),)))
+    with pytest.raises(DamagedFile, match="offset 0: the file is empty"):
+        start(tmp_path)
+
+
 def test_a_torn_tail_anywhere_but_in_the_last_file_is_damage(tmp_path: Path) -> None:
     lay(tmp_path, batches(set_(b"a", b"1")) + b"#HDR", b"")
     with pytest.raises(DamagedFile, match="torn annotation"):

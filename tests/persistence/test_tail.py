@@ -143,6 +143,20 @@ def test_a_last_batch_with_a_sector_of_zeros_never_reached_the_disk() -> None:
     assert (ending.is_damage, ending.offset) == (False, ends[0])
 
 
+def test_a_last_batch_with_too_small_a_length_is_damage_though_it_then_ends_in_zeros() -> None:
+    """The first bytes of a sector are zero because the value is, and nothing is missing."""
+    for length in range(800, 1000):
+        payload = sets((b"a", b"x" * length + bytes(100)))
+        log, _ = build(payload)
+        too_small = len(payload) - 9
+        end = len(log) - 9
+        if len(payload) % 10 == 9 and 0 < end % SECTOR_SIZE < 50:
+            _, ending, _ = read(log.replace(b"len:%d;" % len(payload), b"len:%d;" % too_small, 1))
+            assert ending.is_damage
+            return
+    raise AssertionError("no such length")
+
+
 def test_the_same_zeros_are_damage_once_a_batch_follows() -> None:
     log, ends = build(*THREE[:1], sets((b"big", b"x" * 5000)), THREE[2])
     _, ending, _ = read(log[:1024] + bytes(512) + log[1536:])
