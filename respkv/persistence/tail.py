@@ -141,7 +141,7 @@ class _Judge:
         following = self._find_proof(header.checksum, end)
         if following is not None:
             return self._damage(f"{what}, followed by a whole batch at offset {following}")
-        # Before zeros are looked for: where a length made too small ends, the sector's first bytes may be zero by chance.
+        # Before zeros are looked for: where too small a length ends, a sector may begin with zeros by chance.
         start = self.reader.payload_start
         if self._length_was_changed(header, self.reader.read_at(start, self.size - start)):
             return self._damage(what + ", and its checksum fits another length")
