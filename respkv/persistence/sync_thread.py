@@ -18,6 +18,7 @@ class SyncThread:
 
     def __init__(self, sync: Callable[[int], None], interval_s: float) -> None:
         self._sync = sync
+        self._now_s: Callable[[], float] = time.monotonic  # a test has its own
         self._interval_s = interval_s
         self._changed = threading.Condition(threading.Lock())
         self._fd = -1
@@ -57,7 +58,7 @@ class SyncThread:
     @property
     def busy_s(self) -> float:
         """How long the sync in flight has taken so far; 0 when there is none."""
-        return time.monotonic() - self._started_at_s if self._is_busy else 0.0
+        return self._now_s() - self._started_at_s if self._is_busy else 0.0
 
     def request(self, fd: int, lsn: int, size: int) -> None:
         """Sync `fd`, `size` bytes that hold all up to `lsn`, as soon as rules 1 and 2 and the interval allow."""
@@ -109,9 +110,9 @@ class SyncThread:
                 while not self._may_start(last_at_s):
                     if self._is_stopping:
                         return
-                    wait_s = last_at_s + self._interval_s - time.monotonic() if self._is_wanted else None
+                    wait_s = last_at_s + self._interval_s - self._now_s() if self._is_wanted else None
                     self._changed.wait(None if self._error else wait_s)
-                last_at_s = self._started_at_s = time.monotonic()
+                last_at_s = self._started_at_s = self._now_s()
                 self._is_busy = True
                 # In the opposite order of `request`, so that nothing is taken for synced that is newer than the rest.
                 self._is_wanted = False
@@ -138,5 +139,5 @@ class SyncThread:
             self._is_wanted
             and self._error is None
             and not self._is_stopping
-            and time.monotonic() >= last_at_s + self._interval_s
+            and self._now_s() >= last_at_s + self._interval_s
         )
