@@ -13,7 +13,9 @@ def version_of(kind: Kind) -> str:
     """What the server says it is."""
     with start(kind, {"appendonly": "no"}) as server:
         info = server.info("server")
-    own = {"respkv": "respkv_version", "valkey9": "valkey_version"}.get(kind.name, "redis_version")
+    own = {"respkv": "respkv_version", "before": "respkv_version", "valkey9": "valkey_version"}.get(
+        kind.name, "redis_version"
+    )
     build = f", {info['respkv_build']}" if "respkv_build" in info else ""
     return f"{kind.label.split()[0]} {info.get(own, '?')}{build}"
 
