@@ -43,6 +43,18 @@ def client3(world: World) -> Client:
     return client
 
 
+@pytest.fixture
+def other(world: World) -> Client:
+    """Another client of `world`."""
+    return world.connect()
+
+
+@pytest.fixture
+def third(world: World) -> Client:
+    """One more."""
+    return world.connect()
+
+
 @pytest.fixture(scope="session")
 def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRedis]:
     """One redis-server for all tests that ask the real thing; skips them where there is none."""

@@ -174,6 +174,11 @@ class World:
         self.server.finish_turn()
         self.server.pushed.clear()
 
+    def replies_to(self, client: "Client") -> list[Any]:
+        """What `client`, who may have waited, has been answered since."""
+        self.resume_ready()
+        return client.replies()
+
     def take_log(self) -> list[list[bytes]]:
         """What was propagated since the last call, as commands, SELECT left out."""
         self.collect()

@@ -47,14 +47,15 @@ class Histogram:
     def percentiles_us(self, percents: tuple[float, ...]) -> list[float]:
         """For each of `percents`, the time in µs that so many per cent of the calls did not exceed; empty without any.
 
-        O(buckets * percents).
+        O(buckets + buckets with calls * percents).
         """
-        total = self.count()
+        buckets = list(self._buckets())
+        total = sum(count for _, count in buckets)
         found = []
         for percent in percents:
             wanted = max(1, int(percent / 100 * total + 0.5))
             reached = 0
-            for end_ns, count in self._buckets():
+            for end_ns, count in buckets:
                 reached += count
                 if reached >= wanted:
                     found.append(end_ns / 1000)

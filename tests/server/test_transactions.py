@@ -15,21 +15,6 @@ def _world(world: World) -> None:
     world.checks_each_command = False
 
 
-@pytest.fixture
-def other(world: World) -> Client:
-    return world.connect()
-
-
-@pytest.fixture
-def third(world: World) -> Client:
-    return world.connect()
-
-
-def replies(world: World, client: Client) -> list[Any]:
-    world.resume_ready()
-    return client.replies()
-
-
 # What is seen
 
 
@@ -42,7 +27,7 @@ def test_a_transaction_sees_its_own_writes_and_nobody_else_does(world: World, cl
     assert other.run("EXISTS unrelated") == 0
     other.start("GET k")
     assert client.run("COMMIT") == "OK"
-    assert replies(world, other) == [b"new"]
+    assert world.replies_to(other) == [b"new"]
 
 
 def test_after_a_rollback_others_find_what_was_there(world: World, client: Client, other: Client) -> None:
@@ -51,7 +36,7 @@ def test_after_a_rollback_others_find_what_was_there(world: World, client: Clien
     client.run("DEL k")
     other.start("GET k")
     client.run("ROLLBACK")
-    assert replies(world, other) == [b"old"]
+    assert world.replies_to(other) == [b"old"]
     assert world.take_log() == [[b"SET", b"k", b"old"]]
 
 
@@ -62,7 +47,7 @@ def test_what_a_transaction_reads_stays_as_it_is(world: World, client: Client, o
     other.start("SET k v")
     assert client.run("GET k") is None
     client.run("COMMIT")
-    assert replies(world, other) == ["OK"]
+    assert world.replies_to(other) == ["OK"]
 
 
 def test_those_who_wait_go_on_in_the_order_in_which_they_came(
@@ -146,7 +131,7 @@ def test_commands_on_whole_databases_wait_for_their_transactions(
     third.start("SET late v")
     client.run("SET k w")
     client.run("COMMIT")
-    assert replies(world, other) == ["OK"]
+    assert world.replies_to(other) == ["OK"]
     assert third.replies() == ["OK"]
     assert client.run("EXISTS k late") == 1
 
@@ -167,7 +152,7 @@ def test_a_transaction_may_delete_all_keys(world: World, client: Client, other: 
     other.start("GET a")
     assert other.session.engine.databases[0].size() == 2
     client.run("COMMIT")
-    assert replies(world, other) == [None]
+    assert world.replies_to(other) == [None]
     assert client.run("KEYS *") == [b"d"]
 
 
@@ -211,9 +196,9 @@ def test_who_is_blocked_is_served_by_the_commit(world: World, client: Client, ot
     client.run("RPUSH l a")
     client.run("LPOP l")
     client.run("RPUSH l b")
-    assert replies(world, other) == []
+    assert world.replies_to(other) == []
     client.run("COMMIT")
-    assert replies(world, other) == [[b"l", b"b"]]
+    assert world.replies_to(other) == [[b"l", b"b"]]
     assert [argv[0] for argv in world.take_log()] == [b"MULTI", b"RPUSH", b"LPOP", b"RPUSH", b"EXEC", b"LPOP"]
 
 
@@ -224,10 +209,10 @@ def test_who_is_blocked_does_not_change_what_a_transaction_has_locked(
     client.run("BEGIN")
     client.run("LPUSH target x")
     third.run("LPUSH source a")
-    assert replies(world, other) == []
+    assert world.replies_to(other) == []
     third.run("LPUSH source b")
     client.run("COMMIT")
-    assert replies(world, other) == [b"b"]
+    assert world.replies_to(other) == [b"b"]
     assert client.run("LRANGE target 0 -1") == [b"b", b"x"]
     assert not world.engine.locks
 
@@ -293,7 +278,7 @@ def test_a_script_in_a_transaction_is_a_part_of_it(world: World, client: Client,
     assert other.run("DBSIZE") == 0
     other.start("GET undeclared")
     client.run("COMMIT")
-    assert replies(world, other) == [b"x"]
+    assert world.replies_to(other) == [b"x"]
     assert [argv[0] for argv in world.take_log()] == [b"MULTI", b"SET", b"SET", b"INCR", b"EXEC"]
 
 
@@ -302,7 +287,7 @@ def test_a_script_waits_for_the_keys_that_it_declares(world: World, client: Clie
     client.run("SET k v")
     other.start("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
     client.run("COMMIT")
-    assert replies(world, other) == [b"v"]
+    assert world.replies_to(other) == [b"v"]
 
 
 def test_a_script_is_refused_keys_that_are_locked_and_not_declared(client: Client, other: Client) -> None:
@@ -325,7 +310,7 @@ def test_a_pause_of_writes_holds_commits_back(world: World, client: Client, othe
     client.start("COMMIT")
     assert not world.engine.databases[0].holds(b"k")
     other.run("CLIENT UNPAUSE")
-    assert replies(world, client) == ["OK"]
+    assert world.replies_to(client) == ["OK"]
     assert world.engine.databases[0].holds(b"k")
 
 
@@ -347,10 +332,10 @@ def test_who_is_let_go_on_too_soon_waits_again(world: World, client: Client, oth
     other.start("GET k")
     third.start("GET k")
     world.server.ready += [other.session, third.session]
-    assert replies(world, other) == []
+    assert world.replies_to(other) == []
     assert third.replies() == []
     client.run("COMMIT")
-    assert replies(world, other) == [b"v"]
+    assert world.replies_to(other) == [b"v"]
     assert third.replies() == [b"v"]
 
 
@@ -368,7 +353,7 @@ def test_notifications_come_with_the_commit(world: World, client: Client, other:
 
 def told(world: World, client: Client) -> list[Any]:
     """The keys of the invalidations that came since, None for all."""
-    return [push.items[1] for push in replies(world, client) if push.items[0] == b"invalidate"]
+    return [push.items[1] for push in world.replies_to(client) if push.items[0] == b"invalidate"]
 
 
 def pushed_with(client: Client, command: str) -> list[Any]:

@@ -1,7 +1,5 @@
 """How interactive transactions end, by whom and when, and what bounds them."""
 
-from typing import Any
-
 import pytest
 from harness import Client, World
 
@@ -14,21 +12,6 @@ def _world(world: World) -> None:
     world.checks_each_command = False
 
 
-@pytest.fixture
-def other(world: World) -> Client:
-    return world.connect()
-
-
-@pytest.fixture
-def third(world: World) -> Client:
-    return world.connect()
-
-
-def replies(world: World, client: Client) -> list[Any]:
-    world.resume_ready()
-    return client.replies()
-
-
 # Deadlocks and time
 
 
@@ -39,7 +22,7 @@ def test_a_deadlock_is_found_at_once_and_its_youngest_rolled_back(world: World, 
     other.run("SET b 2")
     other.start("SET a 2")
     assert client.run("SET b 1") == "OK"
-    (reply,) = replies(world, other)
+    (reply,) = world.replies_to(other)
     assert reply.message.startswith(b"DEADLOCK transaction 2 was rolled back")
     client.run("COMMIT")
     assert other.run("ROLLBACK") == "OK"
@@ -53,7 +36,7 @@ def test_what_was_sent_ahead_of_a_deadlock_is_not_run_outside(world: World, clie
     other.run("SET b 2")
     assert other.raw(b"SET a 2\r\nSET x 2\r\nPING\r\nCOMMIT\r\nSET y 2\r\n") == b""
     client.run("SET b 1")
-    first, second, pong, third, last = replies(world, other)
+    first, second, pong, third, last = world.replies_to(other)
     assert pong == "PONG"
     assert [each.message[:8] for each in (first, second, third)] == [b"DEADLOCK"] * 3
     assert last == "OK"
@@ -104,7 +87,7 @@ def test_an_idle_transaction_is_rolled_back(world: World, client: Client, other:
     world.tick(900)
     other.start("GET k")
     world.tick(200)
-    assert replies(world, other) == [None]
+    assert world.replies_to(other) == [None]
     assert client.error("SET k w") == "NOTXN transaction 1 has ended: it was idle for 1000 ms"
     assert client.error("COMMIT") == "NOTXN transaction 1 has ended: it was idle for 1000 ms"
     assert client.run("GET k") is None
@@ -122,7 +105,7 @@ def test_a_transaction_whose_command_waits_is_not_idle(world: World, client: Cli
     world.tick(1500)
     assert other.replies() == []
     client.run("COMMIT")
-    assert replies(world, other) == ["OK"]
+    assert world.replies_to(other) == ["OK"]
 
 
 @pytest.mark.parametrize("how", ["close", "hang_up", "kill", "reset"])
@@ -131,7 +114,7 @@ def test_a_transaction_goes_with_its_connection(world: World, client: Client, ot
     client.run("SET k v")
     other.start("GET k")
     getattr(client.session, how)()
-    assert replies(world, other) == [None]
+    assert world.replies_to(other) == [None]
     assert not world.engine.locks
 
 
@@ -197,7 +180,7 @@ def test_a_command_of_txn_waits_for_locks_as_others_do(
     assert client.error("GET k").startswith("ERR transaction 1 waits for locks")
     assert client.error("COMMIT").startswith("ERR transaction 1 waits for locks")
     third.run("COMMIT")
-    assert replies(world, other) == [b"v"]
+    assert world.replies_to(other) == [b"v"]
     client.run("COMMIT")
 
 
@@ -209,7 +192,7 @@ def test_who_waits_in_a_transaction_that_is_killed_is_told(
     number = other.run("BEGIN")
     other.start("GET k")
     assert third.run(f"TXN KILL {number}") == "OK"
-    assert replies(world, other)[0].message == b"NOTXN transaction 2 has ended: TXN KILL"
+    assert world.replies_to(other)[0].message == b"NOTXN transaction 2 has ended: TXN KILL"
     assert third.run("ROLLBACK 1") == "OK"
     assert client.error("GET k") == "NOTXN transaction 1 has ended: ROLLBACK came from another connection"
 
@@ -279,4 +262,4 @@ def test_client_reply_off_holds_within(client: Client, other: Client, world: Wor
     assert client.raw(b"CLIENT REPLY OFF\r\nSET k v\r\nGET k\r\n") == b""
     other.start("GET k")
     assert client.raw(b"COMMIT\r\nCLIENT REPLY ON\r\n") == b"+OK\r\n"
-    assert replies(world, other) == [b"v"]
+    assert world.replies_to(other) == [b"v"]
