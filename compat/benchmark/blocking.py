@@ -329,6 +329,8 @@ def _prepared(
             while waiting and not spoiled:
                 case = waiting.pop(0)
                 words = case.words(connection, count) if callable(case.words) else case.words
+                # A quick run has less than a million elements, so the places in them are nearer.
+                words = [word * count // MILLION if isinstance(word, int) and word >= HALF else word for word in words]
                 yield case, server, words
                 spoiled = case.spoils
 
