@@ -124,7 +124,7 @@ def compare_events(fleet: Fleet, case: Case, oracle_kind: Kind, subject_kind: Ki
     if case.fresh:
         fleet.discard(oracle)
         fleet.discard(subject)
-    if expected == found:
+    if events.same(expected, found):
         return
     if why := known.reason(subject_kind.name, f"events of {case.title}", ""):
         tally.known.append(why)
@@ -132,7 +132,7 @@ def compare_events(fleet: Fleet, case: Case, oracle_kind: Kind, subject_kind: Ki
     tally.different += 1
     print(f"DIFFERENT EVENTS {case.file}:{case.line} {case.title}")
     labels = (oracle.kind.label, subject.kind.label)
-    lines = list(difflib.unified_diff(expected, found, *labels, lineterm=""))
+    lines = list(difflib.unified_diff([*map(str, expected)], [*map(str, found)], *labels, lineterm=""))
     print("\n".join("  " + line for line in lines[: 2 + 10 * limit]), flush=True)
 
 

@@ -32,11 +32,6 @@ KNOWN: dict[str, list[tuple[str, str]]] = {
             "the notes of SET, GETEX and PFCOUNT are prose, which respkv does not copy",
         ),
         (r"^events of HSETEX", "a key whose only fields expire at once is not made, and so is not new"),
-        (
-            r"^events of (SORT: fields that have expired|Expired keys are gone)",
-            "what is due at once may go in another order",
-        ),
-        (r"^ACL commands that clients send", "ACL is not there yet"),
     ],
 }
 
