@@ -1,4 +1,4 @@
-"""`python -m compat.benchmark`: measures, prints, and writes docs/benchmarks (unless --quick)."""
+"""`python -m compat.benchmark`: measures, prints, and writes docs/benchmarks (unless --quick or --cases)."""
 
 import argparse
 import os
@@ -27,6 +27,13 @@ probe on another. "Wanted" is what respkv sets out to reach, as a ratio to redis
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m compat.benchmark", description=__doc__)
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        metavar="PATTERN",
+        default=["*"],
+        help="of the sections collections and blocking, only cases whose names match; writes no files by itself",
+    )
     parser.add_argument("--servers", default="", help=f"of {', '.join(KINDS)} (default: all found)")
     parser.add_argument(
         "--before",
@@ -53,6 +60,7 @@ def main() -> int:
         cores[0] if len(cores) > 1 else None,
         cores[1] if len(cores) > 1 else None,
         lambda text: print(f"  {text}", file=sys.stderr, flush=True),
+        tuple(options.cases),
     )
     found = results.Results(machine(), {kind.name: version_of(kind) for kind in kinds})
     for name in options.only.split(","):
@@ -61,7 +69,8 @@ def main() -> int:
     found.rounds = dict.fromkeys(found.sections(), f"{options.rounds} rounds, {when}.")
     print(results.plain(found))
 
-    folder = options.out or (None if options.quick else BENCHMARKS)
+    is_whole = not options.quick and options.cases == ["*"]
+    folder = options.out or (BENCHMARKS if is_whole else None)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         merged = results.load(folder / "results.json")

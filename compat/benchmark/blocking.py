@@ -308,7 +308,8 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
 
 def blocking(plan: Plan, results: Results) -> None:
     """How long one command on a collection of a million keeps another client waiting."""
-    for prepare, cases in LARGE.items():
+    for prepare, all_cases in LARGE.items():
+        cases = [case for case in all_cases if plan.wants(case.name)]
         for kind in plan.kinds:
             for case, server, words in _prepared(plan, kind, prepare, cases):
                 took_ms = _answer_ms(server, words)

@@ -114,8 +114,10 @@ def collections(plan: Plan, results: Results) -> None:
     with fleet(plan, EVERYSEC) as servers:
         for number in range(plan.rounds):
             for depth, family in ((depth, family) for depth in full for family in FAMILIES):
-                requests = plan.count(full[depth] // family.weight)
                 name = f"{family.name}, depth {depth}"
+                if not plan.wants(name):
+                    continue
+                requests = plan.count(full[depth] // family.weight)
                 for server in servers:
                     with turn(server):
                         with server.connect() as connection:

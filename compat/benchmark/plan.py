@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from compat.servers import Kind, Server, start
 
@@ -21,6 +22,11 @@ class Plan:
     server_core: int | None
     client_core: int | None
     say: Callable[[str], None]
+    cases: tuple[str, ...] = ("*",)
+
+    def wants(self, name: str) -> bool:
+        """Whether a case of this name is to be measured."""
+        return any(fnmatchcase(name, pattern) for pattern in self.cases)
 
     def count(self, full: int) -> int:
         """`full`, or as much less of it as a quick run takes."""
