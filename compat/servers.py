@@ -126,7 +126,14 @@ def pinned_to(core: int | None) -> Iterator[None]:
 class Server:
     """A running server. `start()` makes it; leave its `with`, or call `stop`, to end it."""
 
-    def __init__(self, kind: Kind, directory: Path, directives: Mapping[str, str], core: int | None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        directory: Path,
+        directives: Mapping[str, str],
+        core: int | None,
+        environment: Mapping[str, str],
+    ) -> None:
         self.kind = kind
         self.directory = directory
         self.port = free_port()
@@ -143,6 +150,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd=respkv_folder() if kind.name == "respkv" else directory,
                 start_new_session=True,
+                env={**os.environ, **environment},
             )
         self._started_at = monotonic()
         self.ready_after_s = 0.0
@@ -226,13 +234,17 @@ def start(
     *,
     directory: Path | None = None,
     core: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """A ready server, stopped at the end of the `with`; in a temporary directory unless one is given."""
+    """A ready server, stopped at the end of the `with`; in a temporary directory unless one is given.
+
+    `environment` is added to the variables of this process.
+    """
     with contextlib.ExitStack() as stack:
         if directory is None:
             name = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"compat-{kind.name}-"))
             directory = Path(name)
-        server = stack.enter_context(Server(kind, directory, directives or {}, core))
+        server = stack.enter_context(Server(kind, directory, directives or {}, core, environment or {}))
         server.wait_until_ready()
         yield server
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import trustme
 
-from compat.benchmark.load import drive, fill
-from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
+from compat.benchmark.load import fill
+from compat.benchmark.plan import EVERYSEC, Plan, fleet, turn
+from compat.benchmark.point import Point, measure
 from compat.benchmark.results import Results
-from compat.servers import KINDS, Server, free_port, start
+from compat.servers import KINDS, free_port, start
 
 KEYS = 100_000
 USERS = {
@@ -38,29 +39,15 @@ def access(plan: Plan, results: Results) -> None:
             for depth, full in ((1, 100_000), (16, 800_000)):
                 for number, (who, rules) in enumerate(USERS.items()):
                     connect = ("--user", f"u{number}", "-a", "p") if rules else ()
+                    point = _get(plan, f"GET as {who}, depth {depth}", depth, full, connect)
                     for server in servers:
-                        _measure(plan, results, server, f"GET as {who}, depth {depth}", depth, full, connect)
+                        with turn(server):
+                            measure(plan, results, server, point)
     _tls(plan, results)
 
 
-def _measure(
-    plan: Plan, results: Results, server: Server, name: str, depth: int, full: int, connect: Sequence[str]
-) -> None:
-    with turn(server):
-        rate = drive(
-            server,
-            "get",
-            requests=plan.count(full),
-            clients=CLIENTS,
-            depth=depth,
-            keys=KEYS,
-            core=plan.client_core,
-            connect=connect,
-        )
-    key = server.kind.name
-    results.add("access", name, "requests/s", key, rate.per_second, more_is_better=True, wanted=0.7)
-    results.add("access", f"{name}: CPU", "µs/request", key, rate.cpu_us, more_is_better=False)
-    plan.say(f"{name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+def _get(plan: Plan, name: str, depth: int, full: int, connect: Sequence[str]) -> Point:
+    return Point("access", name, "get", plan.count(full), depth, KEYS, connect=connect, wanted=0.7)
 
 
 def _tls(plan: Plan, results: Results) -> None:
@@ -83,4 +70,7 @@ def _tls(plan: Plan, results: Results) -> None:
                 connect = ("-p", str(port), "--tls", "--cacert", str(folder / "ca.pem"))
                 for _ in range(plan.rounds):
                     for depth, full in ((1, 100_000), (16, 400_000)):
-                        _measure(plan, results, server, f"GET by TLS, depth {depth}", depth, full, connect)
+                        with turn(server):
+                            measure(
+                                plan, results, server, _get(plan, f"GET by TLS, depth {depth}", depth, full, connect)
+                            )

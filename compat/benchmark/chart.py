@@ -11,11 +11,11 @@ LABELS = {"redis8": "Redis 8.2", "valkey9": "Valkey 9.1", "before": "respkv befo
 COLOURS = {"redis8": "#9aa5b1", "valkey9": "#5b7fb5", "before": "#e8c9a0", "respkv": "#d9822b"}
 SECTIONS = {
     True: ("throughput", "always", "load"),
-    False: ("CPU", "memory", "stall", "latency"),
+    False: ("throughput CPU", "memory", "stall", "latency"),
 }
 TITLES = {
     "throughput": "Throughput, 50 clients, everysec",
-    "CPU": "Server CPU time a request, 50 clients, everysec",
+    "throughput CPU": "Server CPU time a request, 50 clients, everysec",
     "always": "Throughput, appendfsync always",
     "load": "Start-up",
     "memory": "Memory",

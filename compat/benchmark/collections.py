@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compat.benchmark.load import VALUE_BYTES, drive
-from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
+from compat.benchmark.load import VALUE_BYTES
+from compat.benchmark.plan import EVERYSEC, Plan, fleet, turn
+from compat.benchmark.point import Point, measure
 from compat.benchmark.results import Results
 from compat.servers import start
 from compat.wire import Connection
@@ -112,30 +113,18 @@ def collections(plan: Plan, results: Results) -> None:
     """Each family at depths 1 and 16: requests a second and CPU time a request; and the median of all ratios."""
     full = {1: 40_000, 16: 200_000}
     with fleet(plan, EVERYSEC) as servers:
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for depth, family in ((depth, family) for depth in full for family in FAMILIES):
                 name = f"{family.name}, depth {depth}"
                 if not plan.wants(name):
                     continue
                 requests = plan.count(full[depth] // family.weight)
+                point = Point("collections", name, family.words, requests, depth, family.keys, wanted=0.7)
                 for server in servers:
                     with turn(server):
                         with server.connect() as connection:
                             family.prepare(connection, requests)
-                        rate = drive(
-                            server,
-                            family.words,
-                            requests=requests,
-                            clients=CLIENTS,
-                            depth=depth,
-                            keys=family.keys,
-                            core=plan.client_core,
-                        )
-                    key = server.kind.name
-                    add = results.add
-                    add("collections", name, "requests/s", key, rate.per_second, more_is_better=True, wanted=0.7)
-                    add("collections CPU", name, "µs/request", key, rate.cpu_us, more_is_better=False)
-                    plan.say(f"{number + 1} {name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+                        measure(plan, results, server, point)
     _add_median(plan, results)
 
 

@@ -5,8 +5,9 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from compat.benchmark.load import drive, fill
-from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
+from compat.benchmark.load import fill
+from compat.benchmark.plan import EVERYSEC, Plan, fleet, turn
+from compat.benchmark.point import Point, measure
 from compat.benchmark.results import Results
 from compat.servers import Server, pinned_to
 
@@ -20,28 +21,15 @@ def monitoring(plan: Plan, results: Results) -> None:
         for server in servers:
             with turn(server):
                 fill(server, KEYS, core=plan.client_core)
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for depth, full in ((1, 100_000), (16, 400_000)):
                 for is_watched in (False, True):
                     name = f"GET, depth {depth}, {'one client monitors' if is_watched else 'nobody monitors'}"
+                    point = Point("monitoring", name, "get", plan.count(full), depth, KEYS, wanted=0.7)
                     for server in servers:
                         watching = _watching(server, plan.client_core) if is_watched else contextlib.nullcontext()
                         with turn(server), watching:
-                            rate = drive(
-                                server,
-                                "get",
-                                requests=plan.count(full),
-                                clients=CLIENTS,
-                                depth=depth,
-                                keys=KEYS,
-                                core=plan.client_core,
-                            )
-                        kind = server.kind.name
-                        results.add(
-                            "monitoring", name, "requests/s", kind, rate.per_second, more_is_better=True, wanted=0.7
-                        )
-                        results.add("monitoring CPU", name, "µs/request", kind, rate.cpu_us, more_is_better=False)
-                        plan.say(f"{number + 1} {name} {kind} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+                            measure(plan, results, server, point)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from compat.benchmark.disk import Disk
 from compat.servers import Kind, Server, start
 
 CLIENTS = 50
@@ -34,12 +35,15 @@ class Plan:
 
 
 @contextlib.contextmanager
-def fleet(plan: Plan, directives: Mapping[str, str]) -> Iterator[list[Server]]:
-    """All servers, running but stopped by SIGSTOP until their turn."""
+def fleet(plan: Plan, directives: Mapping[str, str], disk: Disk | None = None) -> Iterator[list[Server]]:
+    """All servers, running but stopped by SIGSTOP until their turn; on the usual disk unless one is given."""
     with contextlib.ExitStack() as stack:
         servers = []
         for kind in plan.kinds:
-            server = stack.enter_context(start(kind, directives, core=plan.server_core))
+            place = disk.place(kind.name) if disk else None
+            environment = disk.environment if disk else None
+            running = start(kind, directives, directory=place, core=plan.server_core, environment=environment)
+            server = stack.enter_context(running)
             server.pause()
             servers.append(server)
         yield servers

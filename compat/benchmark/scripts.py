@@ -1,7 +1,8 @@
 """The measurements of scripts: what one call costs, and what each command within a script."""
 
-from compat.benchmark.load import drive, fill
-from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
+from compat.benchmark.load import fill
+from compat.benchmark.plan import EVERYSEC, Plan, fleet, turn
+from compat.benchmark.point import Point, measure
 from compat.benchmark.results import Results
 
 KEYS = 10_000
@@ -25,21 +26,19 @@ def scripts(plan: Plan, results: Results) -> None:
         for server in servers:
             with turn(server):
                 fill(server, KEYS, core=plan.client_core)
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for name, (script, weight) in SCRIPTS.items():
+                key = "counter" if "INCR" in name else "key:__rand_int__"
+                point = Point(
+                    "scripts",
+                    name,
+                    ("EVAL", script, "1", key, ARGUMENT),
+                    plan.count(200_000 // weight),
+                    DEPTH,
+                    KEYS,
+                    unit="script",
+                    wanted=0.7,
+                )
                 for server in servers:
-                    key = "counter" if "INCR" in name else "key:__rand_int__"
                     with turn(server):
-                        rate = drive(
-                            server,
-                            ("EVAL", script, "1", key, ARGUMENT),
-                            requests=plan.count(200_000 // weight),
-                            clients=CLIENTS,
-                            depth=DEPTH,
-                            keys=KEYS,
-                            core=plan.client_core,
-                        )
-                    kind = server.kind.name
-                    results.add("scripts", name, "scripts/s", kind, rate.per_second, more_is_better=True, wanted=0.7)
-                    results.add("scripts CPU", name, "µs/script", kind, rate.cpu_us, more_is_better=False)
-                    plan.say(f"{number + 1} {name} {kind} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+                        measure(plan, results, server, point)

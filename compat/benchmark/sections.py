@@ -13,10 +13,12 @@ from pathlib import Path
 from compat.benchmark.access import access
 from compat.benchmark.blocking import blocking
 from compat.benchmark.collections import collections, collections_memory
+from compat.benchmark.disk import steady_disk
 from compat.benchmark.load import drive, driving, fill
 from compat.benchmark.messages import messages
 from compat.benchmark.monitoring import monitoring
 from compat.benchmark.plan import CLIENTS, EVERYSEC, Plan, fleet, turn
+from compat.benchmark.point import Point, measure
 from compat.benchmark.probe import Latencies, probing
 from compat.benchmark.results import Results
 from compat.benchmark.scripts import scripts
@@ -36,66 +38,60 @@ def throughput(plan: Plan, results: Results) -> None:
         for server in servers:
             with turn(server):
                 fill(server, KEYS, core=plan.client_core)
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for depth, test in ((depth, test) for depth in full for test in TESTS):
-                requests = plan.count(full[depth] // (6 if test == "mset" else 1))
                 name = f"{'MSET of 10' if test == 'mset' else test.upper()}, depth {depth}"
+                requests = plan.count(full[depth] // (6 if test == "mset" else 1))
+                point = Point("throughput", name, test, requests, depth, KEYS, wanted=1.0)
                 for server in servers:
                     with turn(server):
-                        rate = drive(
-                            server,
-                            test,
-                            requests=requests,
-                            clients=CLIENTS,
-                            depth=depth,
-                            keys=KEYS,
-                            core=plan.client_core,
-                        )
-                    key = server.kind.name
-                    results.add(
-                        "throughput",
-                        name,
-                        "requests/s",
-                        key,
-                        rate.per_second,
-                        more_is_better=True,
-                        wanted=1.0,
-                    )
-                    results.add("CPU", name, "µs/request", key, rate.cpu_us, more_is_better=False)
-                    plan.say(f"{number + 1} {name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+                        measure(plan, results, server, point)
 
 
 def always(plan: Plan, results: Results) -> None:
-    """SET with every write synced; GET beside such writers."""
-    section = "always"
+    """SET with every write synced; GET beside such writers; on the disk of this machine."""
     points = {(1, 1): 4_000, (50, 1): 40_000, (1, 16): 40_000, (50, 16): 300_000}
     with fleet(plan, ALWAYS) as servers:
         for server in servers:
             with turn(server):
                 fill(server, KEYS, core=plan.client_core)
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for (clients, depth), full in points.items():
-                name = f"SET, {clients} client{'s' if clients > 1 else ''}, depth {depth}"
+                point = _synced_set("always", clients, depth, plan.count(full))
                 for server in servers:
                     with turn(server):
-                        rate = drive(
-                            server,
-                            "set",
-                            requests=plan.count(full),
-                            clients=clients,
-                            depth=depth,
-                            keys=KEYS,
-                            core=plan.client_core,
-                        )
-                    key = server.kind.name
-                    results.add(section, name, "requests/s", key, rate.per_second, more_is_better=True, wanted=1.0)
-                    plan.say(f"{number + 1} {name} {key} {rate.per_second:,.0f}/s {rate.cpu_us:.2f} µs")
+                        measure(plan, results, server, point)
             for server in servers:
-                _get_beside_set(plan, results, server, section)
+                _get_beside_set(plan, results, server, "always", plan.count(100_000))
 
 
-def _get_beside_set(plan: Plan, results: Results, server: Server, section: str) -> None:
-    requests = plan.count(100_000)
+def disks(plan: Plan, results: Results) -> None:
+    """The same where a sync takes a known time: memory, and a library in each server that makes it wait so long."""
+    for sync_us in (200, 1_000, 5_000):
+        section = f"always, a sync of {sync_us / 1000:g} ms"
+        writes = 2_000_000 // (sync_us + 200)
+        with steady_disk(sync_us) as disk, fleet(plan, ALWAYS, disk) as servers:
+            for server in servers:
+                with turn(server):
+                    fill(server, KEYS, core=plan.client_core)
+            for _ in range(plan.rounds):
+                for clients, weight in ((1, 1), (50, 20)):
+                    point = _synced_set(section, clients, 1, plan.count(writes * weight))
+                    for server in servers:
+                        with turn(server):
+                            rate = measure(plan, results, server, point)
+                        if clients == 1 and rate.per_second > 1e6 / sync_us:
+                            raise RuntimeError(f"{server.kind.label} does not heed the library that delays its syncs")
+                for server in servers:
+                    _get_beside_set(plan, results, server, section, plan.count(20_000_000 // (sync_us + 200)))
+
+
+def _synced_set(section: str, clients: int, depth: int, requests: int) -> Point:
+    name = f"SET, {clients} client{'s' if clients > 1 else ''}, depth {depth}"
+    return Point(section, name, "set", requests, depth, KEYS, clients=clients, wanted=1.0)
+
+
+def _get_beside_set(plan: Plan, results: Results, server: Server, section: str, requests: int) -> None:
     with turn(server), driving(server, "set", clients=25, depth=1, keys=KEYS, core=plan.client_core):
         began = time.monotonic()
         before = int(server.info("stats")["total_commands_processed"])
@@ -244,6 +240,7 @@ def _add_stall(plan: Plan, results: Results, server: Server, name: str, seen: La
 SECTIONS: dict[str, Callable[[Plan, Results], None]] = {
     "throughput": throughput,
     "always": always,
+    "disks": disks,
     "latency": latency,
     "memory": memory,
     "load": load,
