@@ -146,7 +146,9 @@ def plain(results: Results) -> str:
     rows = [["", *servers, "wanted", ""]]
     for metric in sorted(results.metrics, key=lambda metric: results.sections().index(metric.section)):
         cells = [cell(metric, server) for server in servers]
-        rows.append([f"{metric.name}, {metric.unit}", *cells, _wanted(metric), metric.verdict("respkv")])
+        rows.append(
+            [f"{metric.section}: {metric.name}, {metric.unit}", *cells, _wanted(metric), metric.verdict("respkv")]
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
