@@ -13,7 +13,7 @@ Two kinds of handler, no third: on data, `(db, argv)`, and on a session, `(sessi
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -166,11 +166,12 @@ COMMANDS: Final[dict[bytes, Spec]] = {}
 """All commands and containers by lower-case name; subcommands are in their container's `subcommands`."""
 
 
-def every_spec() -> Iterator[Spec]:
-    """Each command, container and subcommand."""
-    for spec in COMMANDS.values():
-        yield spec
-        yield from spec.subcommands.values()
+_SPECS: Final[list[Spec]] = []
+
+
+def every_spec() -> Sequence[Spec]:
+    """Each command, container and subcommand, as they were declared."""
+    return _SPECS
 
 
 def find_spec(argv: list[bytes]) -> Spec | None:
@@ -281,6 +282,7 @@ class CommandGroup:
         if (subcommand or container) in table:
             raise ValueError(f"command {spec.name!r} is declared twice")
         table[subcommand or container] = spec
+        _SPECS.append(spec)
 
 
 def exact_names() -> dict[bytes, Spec]:

@@ -77,7 +77,10 @@ class Sweeper:
         self._due = 0
         self._step = 1
         self._bins: list[int] = [0] * _BINS
+        # The shard after which to look for sparse dicts, how many are still to be looked at, and since which change.
         self._compacted = 0
+        self._unseen = 0
+        self._seen_changes = -1
 
     @property
     def stale_percent(self) -> int:
@@ -259,9 +262,16 @@ class Sweeper:
         return True
 
     def _compact_some(self, deadline_ns: int) -> None:
-        """Exchange sparse dicts of the next shards for copies, which are as small as can be."""
+        """Exchange sparse dicts of the next shards for copies, which are as small as can be.
+
+        Where nothing has changed since all were looked at, there are none.
+        """
         databases = self.engine.databases
-        for _ in range(SHARDS_A_RUN):
+        if self._seen_changes != self.engine.changes:
+            self._seen_changes = self.engine.changes
+            self._unseen = len(databases) * SHARD_COUNT
+        for _ in range(min(SHARDS_A_RUN, self._unseen)):
+            self._unseen -= 1
             self._compacted = (self._compacted + 1) % (len(databases) * SHARD_COUNT)
             shard = databases[self._compacted // SHARD_COUNT].shards[self._compacted % SHARD_COUNT]
             if is_sparse(shard.values):

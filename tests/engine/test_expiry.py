@@ -224,6 +224,24 @@ def test_sparse_dicts_are_exchanged_for_small_ones() -> None:
     db.engine.check()
 
 
+def test_sparse_dicts_are_looked_for_only_after_changes() -> None:
+    db = database()
+    sweeper = Sweeper(db.engine)
+    rounds = 16 * 256 // expiry.SHARDS_A_RUN
+    for _ in range(rounds):
+        sweeper.run(1_000_000)
+    sparse = {b"%d" % number: b"v" for number in range(10_000)}
+    db.shards[0].values = sparse
+    sparse.clear()
+    for _ in range(rounds):
+        sweeper.run(1_000_000)
+    assert db.shards[0].values is sparse
+    db.engine.changes += 1
+    for _ in range(rounds):
+        sweeper.run(1_000_000)
+    assert not is_sparse(db.shards[0].values)
+
+
 def test_a_run_keeps_to_its_budget() -> None:
     """Not a benchmark: a run that ignores its budget takes a hundred times as long."""
     db = database()
