@@ -471,7 +471,8 @@ def decrby(db: Keyspace, argv: list[bytes]) -> Reply:
 
 
 def _add(db: Keyspace, key: bytes, increment: int) -> int:
-    value = db.edit(key)
+    shard = db.shard_of(key)
+    value = db.edit_in(shard, key)
     if isinstance(value, int):
         number = value
     elif value is None:
@@ -481,7 +482,7 @@ def _add(db: Keyspace, key: bytes, increment: int) -> int:
     number += increment
     if not -UNBOXED_MAX <= number <= UNBOXED_MAX and not INT64_MIN <= number <= INT64_MAX:
         raise IncrementOverflows
-    db.exchange(key, value, number)
+    db.exchange(shard, key, value, number)
     db.notify(STRING, b"incrby", key)
     return number
 

@@ -334,6 +334,8 @@ class Transaction:
             if isinstance(effect, list):
                 for argument in effect:
                     self._effects_bytes += len(argument) + ARGUMENT_BYTES
+            else:
+                self._effects_bytes += len(effect)
         self._effects_counted = len(effects)
         used_bytes = TRANSACTION_BYTES + self._effects_bytes + SAVEPOINT_BYTES * len(self.savepoints)
         for workspace in self.workspaces.values():

@@ -12,6 +12,7 @@ from respkv.persistence.batch import (
 from respkv.persistence.crc64 import crc64
 
 SET = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n"
+LARGE = b"*2\r\n$3\r\nGET\r\n$9000\r\n" + b"x" * 9000 + b"\r\n"
 
 
 def test_the_checksum_is_the_one_of_redis_and_runs_on() -> None:
@@ -26,6 +27,10 @@ def test_the_checksum_is_the_one_of_redis_and_runs_on() -> None:
         ([[b"SET", b"a", b"b"]], SET),
         ([SET, [b"DEL", b""]], SET + b"*2\r\n$3\r\nDEL\r\n$0\r\n\r\n"),
         ([[b"x" * 1023, b"y" * 1024]], b"*2\r\n$1023\r\n%b\r\n$1024\r\n%b\r\n" % (b"x" * 1023, b"y" * 1024)),
+        (
+            [SET, LARGE, [b"DEL", b""], [b"GET", b"x" * 9000], SET],
+            SET + LARGE + b"*2\r\n$3\r\nDEL\r\n$0\r\n\r\n" + LARGE + SET,
+        ),
         ([[b"a"] * 1024], b"*1024" + b"\r\n$1\r\na" * 1024 + b"\r\n"),
     ],
 )
