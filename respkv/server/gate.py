@@ -81,6 +81,8 @@ class Untouching(AccessRecord):
 
 def run_unusual(session: "Session", argv: list[bytes]) -> None:
     """Check `argv`, then run, queue, park or refuse it; the reply is in the session's output."""
+    if session.gate & GATE_SUBSCRIBED:
+        session.server.pubsub.flush()
     if session.gate & GATE_SILENT:
         _run_silently(session, argv)
         return

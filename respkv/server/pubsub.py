@@ -1,10 +1,13 @@
 """Publish/subscribe: who listens to which channels and patterns, and how a message reaches them.
 
 Rule 1: a message is encoded once a protocol, whatever the number of subscribers; what each session gets is the same
-  bytes object.
+  bytes object. So are the messages that follow each other on one channel within a turn: they are gathered, and pushed
+  as one.
 Rule 2: a session has `Subscriptions` from its first subscription to its last, and GATE_SUBSCRIBED with them: its
   commands are looked at one by one then, so that what it publishes to itself follows the reply.
-Rule 3: channels, patterns and shard channels are three tables of one form. Shard channels are apart from the others as
+Rule 3: gathered messages are sent before anything else reaches one of their subscribers, or who they are changes: by
+  `flush`, which the doors to a session's output call.
+Rule 4: channels, patterns and shard channels are three tables of one form. Shard channels are apart from the others as
   in Redis, though here one server has them all.
 """
 
@@ -23,6 +26,9 @@ Subscribers = dict["Session", None]
 CHANNEL: Final = 0
 PATTERN: Final = 1
 SHARD_CHANNEL: Final = 2
+
+GATHERED_MAX_BYTES: Final = 64 * 1024
+"""So much is gathered: what subscribers do not read is looked at when they are pushed more."""
 
 
 class Subscriptions:
@@ -54,30 +60,39 @@ NOTHING: Final = Subscriptions()
 """Those of a session that listens to nothing. Nobody adds to them."""
 
 
-class Message:
-    """A message on its way: its bytes in each protocol, made when the first subscriber needs them. `parts` are bulk."""
+class Messages:
+    """Messages on their way: their bytes in each protocol, made when the first subscriber needs them.
+
+    Nothing is added once that is so.
+    """
 
     def __init__(self, parts: list[bytes]) -> None:
-        self._parts = parts
+        # Each without the mark of the protocol in front.
+        self._bodies: list[bytes] = []
+        self.nbytes = 0
         self._resp2 = b""
         self._resp3 = b""
+        self.add(parts)
+
+    def add(self, parts: list[bytes]) -> None:
+        """One more message, whose `parts` are bulk strings."""
+        bulks = [b"$%d\r\n%b\r\n" % (len(part), part) for part in parts]
+        body = b"%d\r\n" % len(bulks) + b"".join(bulks)
+        self._bodies.append(body)
+        self.nbytes += len(body)
 
     def encoded(self, protocol: int) -> bytes:
         """What a session of `protocol` is to be sent."""
         if protocol == 2:
             if not self._resp2:
-                self._resp2 = b"*" + self._body()
+                self._resp2 = b"*" + b"*".join(self._bodies)
             return self._resp2
         if not self._resp3:
-            self._resp3 = b">" + self._body()
+            self._resp3 = b">" + b">".join(self._bodies)
         return self._resp3
 
-    def _body(self) -> bytes:
-        bulks = [b"$%d\r\n%b\r\n" % (len(part), part) for part in self._parts]
-        return b"%d\r\n" % len(bulks) + b"".join(bulks)
-
     def send_to(self, subscribers: Iterable["Session"], lsn: int) -> None:
-        """Push it to all of them; see `Session.push`. O(subscribers)."""
+        """Push them to all of these; see `Session.push`. O(subscribers)."""
         for session in subscribers:
             session.push(self.encoded(session.protocol), lsn)
 
@@ -90,6 +105,9 @@ class PubSub:
         self.patterns: dict[bytes, Subscribers] = {}
         self.shard_channels: dict[bytes, Subscribers] = {}
         self._matchers: dict[bytes, glob.Matcher] = {}
+        # What was published last in this turn, if that was on a channel and is not yet pushed; and which channel.
+        self.gathered: Messages | None = None
+        self._gathering = b""
         self.session_count = 0
 
     def subscribers_of(self, kind: int) -> dict[bytes, Subscribers]:
@@ -102,6 +120,7 @@ class PubSub:
 
     def subscribe(self, session: "Session", kind: int, name: bytes) -> int:
         """Let `session` listen to `name`; the number to answer with."""
+        self.flush()
         own = session.subscriptions
         if own is NOTHING:
             own = session.subscriptions = Subscriptions()
@@ -117,6 +136,7 @@ class PubSub:
 
     def unsubscribe(self, session: "Session", kind: int, name: bytes) -> int:
         """Let `session` no longer listen to `name`, to which it need not listen; the number to answer with."""
+        self.flush()
         own = session.subscriptions
         names = own.of(kind)
         if name in names:
@@ -151,17 +171,23 @@ class PubSub:
 
         `lsn` is the batch that the message tells of, as for `Session.push`. O(subscribers + patterns).
         """
-        count = 0
         subscribers = self.channels.get(channel)
+        if not lsn and not self.patterns:
+            if not subscribers:
+                return 0
+            self._gather(channel, message)
+            return len(subscribers)
+        self.flush()
+        count = 0
         if subscribers:
             count = len(subscribers)
-            Message([b"message", channel, message]).send_to(subscribers, lsn)
+            Messages([b"message", channel, message]).send_to(subscribers, lsn)
         if self.patterns:
             matchers = self._matchers
             for pattern, listeners in self.patterns.items():
                 if matchers[pattern](channel):
                     count += len(listeners)
-                    Message([b"pmessage", pattern, channel, message]).send_to(listeners, lsn)
+                    Messages([b"pmessage", pattern, channel, message]).send_to(listeners, lsn)
         return count
 
     def publish_to_shard(self, channel: bytes, message: bytes) -> int:
@@ -169,8 +195,27 @@ class PubSub:
         subscribers = self.shard_channels.get(channel)
         if not subscribers:
             return 0
-        Message([b"smessage", channel, message]).send_to(subscribers, 0)
+        self.flush()
+        Messages([b"smessage", channel, message]).send_to(subscribers, 0)
         return len(subscribers)
+
+    def _gather(self, channel: bytes, message: bytes) -> None:
+        """`message` goes to who listens to `channel` with the next `flush`, behind what was gathered before."""
+        gathered = self.gathered
+        if gathered is not None:
+            if channel == self._gathering and gathered.nbytes < GATHERED_MAX_BYTES:
+                gathered.add([b"message", channel, message])
+                return
+            self.flush()
+        self.gathered = Messages([b"message", channel, message])
+        self._gathering = channel
+
+    def flush(self) -> None:
+        """Push what was gathered. O(subscribers)."""
+        gathered = self.gathered
+        if gathered is not None:
+            self.gathered = None
+            gathered.send_to(self.channels[self._gathering], 0)
 
     def check(self) -> None:
         """Raise AssertionError where tables and sessions do not agree. O(subscriptions)."""

@@ -163,12 +163,14 @@ class Server:
                 self.go_on(ready[at])
                 at += 1
             ready.clear()
+        self.pubsub.flush()
         if self.tracking.has_news:
             self.tracking.broadcast()
 
     def has_unfinished(self) -> bool:
         """Whether there is anything for `finish_turn`, or to be sent, though no client has asked anything."""
-        return len(self.ready) > 0 or len(self.pushed) > 0 or len(self.engine.filled) > 0 or self.tracking.has_news
+        is_heard = len(self.pushed) > 0 or self.pubsub.gathered is not None
+        return len(self.ready) > 0 or is_heard or len(self.engine.filled) > 0 or self.tracking.has_news
 
     # Time
 

@@ -239,6 +239,9 @@ class Session:
         """
         if self.closing:
             return
+        pubsub = self.server.pubsub
+        if pubsub.gathered is not None:
+            pubsub.flush()
         if self.defers_pushes:
             self.deferred.append(data)
         else:
@@ -288,6 +291,7 @@ class Session:
 
     def unblock(self, reply: Any) -> None:
         """Answer the command that waits, and go on."""
+        self.server.pubsub.flush()
         self.end_block()
         if self.reply_mode == "skipping":
             self.reply_mode = "on"
@@ -411,6 +415,7 @@ class Session:
 
     def refuse_parked(self, error: ReplyError) -> None:
         """The request that waits first will not be run: answer it with `error`, and go on."""
+        self.server.pubsub.flush()
         argv = self.backlog.pop(0)
         if argv[0].lower() == b"exec":
             self.end_multi()
