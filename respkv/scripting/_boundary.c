@@ -17,44 +17,12 @@
 
 #include <dlfcn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Of Lua 5.1's lua.h, whose binary interface is fixed; `opened` checks that it is so. */
+#include "_lua.h"
 
-typedef struct lua_State lua_State;
-typedef int (*lua_CFunction)(lua_State *);
-
-enum { LUA_TNUMBER = 3, LUA_TSTRING = 4 };
-enum { LUA_GLOBALSINDEX = -10002, LUA_GCCOUNT = 3 };
-#define UPVALUE(i) (LUA_GLOBALSINDEX - (i))
-
-#define LUA_FUNCTIONS(X)                                                  \
-    X(void, pushnil, (lua_State *))                                       \
-    X(void, pushnumber, (lua_State *, double))                            \
-    X(void, pushboolean, (lua_State *, int))                              \
-    X(void, pushlstring, (lua_State *, const char *, size_t))             \
-    X(void, pushlightuserdata, (lua_State *, void *))                     \
-    X(void, pushcclosure, (lua_State *, lua_CFunction, int))              \
-    X(void, pushvalue, (lua_State *, int))                                \
-    X(int, gettop, (lua_State *))                                         \
-    X(void, settop, (lua_State *, int))                                   \
-    X(int, checkstack, (lua_State *, int))                                \
-    X(int, type, (lua_State *, int))                                      \
-    X(double, tonumber, (lua_State *, int))                               \
-    X(const char *, tolstring, (lua_State *, int, size_t *))              \
-    X(void *, touserdata, (lua_State *, int))                             \
-    X(void, createtable, (lua_State *, int, int))                         \
-    X(void, rawset, (lua_State *, int))                                   \
-    X(void, rawseti, (lua_State *, int, int))                             \
-    X(void, call, (lua_State *, int, int))                                \
-    X(int, pcall, (lua_State *, int, int, int))                           \
-    X(int, gc, (lua_State *, int, int))                                   \
-    X(int, error, (lua_State *))
-
-#define DECLARE(result, name, arguments) result(*name) arguments;
-static struct {
-    LUA_FUNCTIONS(DECLARE)
-} lua;
+struct lua_functions lua;
 static int lua_is_known = 0;
 
 /* Texts up to this length are copied aside, so that the lock is given up before Lua makes its own of them. */
@@ -63,6 +31,9 @@ static int lua_is_known = 0;
 #define DEPTH_MAX 100
 /* As in replies.py. */
 #define PLAIN_BYTES 64
+/* So many arguments, of up to so many bytes, are known by Lua's own copy of them. */
+#define KNOWN 128
+#define KNOWN_BYTES 64
 
 /* What Python hands over, in the order of the arguments of Boundary. */
 enum {
@@ -82,7 +53,10 @@ enum {
 typedef struct {
     PyObject_HEAD
     PyObject *callbacks[CALLBACKS];
+    /* The bytes that were made last of a text at an address that falls here, or NULL: see `bytes_of`. */
+    PyObject *known[KNOWN];
     long long room_bytes; /* what Lua may hold before a reply: the limit less the headroom of interpreter.py */
+    Json json;
 } Boundary;
 
 /* Upvalues of the functions that scripts call. */
@@ -193,14 +167,36 @@ static PyObject *text_of_integer(long long number)
     return PyBytes_FromStringAndSize(at, digits + sizeof digits - at);
 }
 
+/* A text of Lua. A script gives the same ones again and again, names of commands above all, and in Lua each text is
+ * there once, so its address tells where to look for the bytes that were made of it. By then another text may be there:
+ * they are compared. What is found also has its hash, and is what dicts know already.
+ */
+static PyObject *bytes_of(Boundary *self, const char *text, size_t length)
+{
+    if (length > KNOWN_BYTES) {
+        return PyBytes_FromStringAndSize(text, (Py_ssize_t)length);
+    }
+    uintptr_t address = (uintptr_t)text;
+    PyObject **known = &self->known[(address >> 4 ^ address >> 11) % KNOWN];
+    PyObject *bytes = *known;
+    if (bytes == NULL || (size_t)PyBytes_GET_SIZE(bytes) != length || memcmp(PyBytes_AS_STRING(bytes), text, length)) {
+        bytes = PyBytes_FromStringAndSize(text, (Py_ssize_t)length);
+        if (bytes == NULL) {
+            return NULL;
+        }
+        Py_XSETREF(*known, bytes);
+    }
+    return Py_NewRef(bytes);
+}
+
 /* An argument; `*is_plain` becomes 0 if it is not yet what a handler takes. */
-static PyObject *argument_of(lua_State *L, int index, int *is_plain)
+static PyObject *argument_of(lua_State *L, Boundary *self, int index, int *is_plain)
 {
     int type = lua.type(L, index);
     if (type == LUA_TSTRING) {
         size_t length;
         const char *text = lua.tolstring(L, index, &length);
-        return PyBytes_FromStringAndSize(text, (Py_ssize_t)length);
+        return bytes_of(self, text, length);
     }
     if (type == LUA_TNUMBER) {
         double number = lua.tonumber(L, index);
@@ -214,12 +210,12 @@ static PyObject *argument_of(lua_State *L, int index, int *is_plain)
     return Py_NewRef(Py_None);
 }
 
-static PyObject *arguments_of(lua_State *L, int *is_plain)
+static PyObject *arguments_of(lua_State *L, Boundary *self, int *is_plain)
 {
     int count = lua.gettop(L);
     PyObject *list = PyList_New(count);
     for (int at = 0; list != NULL && at < count; at++) {
-        PyObject *argument = argument_of(L, at + 1, is_plain);
+        PyObject *argument = argument_of(L, self, at + 1, is_plain);
         if (argument == NULL) {
             Py_CLEAR(list);
             break;
@@ -233,7 +229,7 @@ static PyObject *arguments_of(lua_State *L, int *is_plain)
 static PyObject *answer_of(lua_State *L, Boundary *self, int is_pcall)
 {
     int is_plain = 1;
-    PyObject *argv = arguments_of(L, &is_plain);
+    PyObject *argv = arguments_of(L, self, &is_plain);
     if (argv == NULL) {
         return NULL;
     }
@@ -410,8 +406,8 @@ static void push_function(lua_State *L, Boundary *self, lua_CFunction function)
     lua.pushcclosure(L, function, UPVALUES);
 }
 
-/* What Lua loads by package.loadlib: (Boundary.handle, FAILURE, what hurries the hook) -> redis.call, redis.pcall, take.
- * No value if Lua is not as it is declared above. Called once, under Lua, without the interpreter lock.
+/* What Lua loads by package.loadlib: (Boundary.handle, FAILURE, what hurries the hook) -> redis.call, redis.pcall, take,
+ * and what makes functions of cjson. No value if Lua is not as it is declared above. Called once, under Lua, without the interpreter lock.
  */
 __attribute__((visibility("default"))) int respkv_open_boundary(lua_State *L)
 {
@@ -435,7 +431,9 @@ __attribute__((visibility("default"))) int respkv_open_boundary(lua_State *L)
     push_function(L, self, redis_call);
     push_function(L, self, redis_pcall);
     push_function(L, self, redis_take);
-    return 3;
+    lua.pushlightuserdata(L, &self->json);
+    lua.pushcclosure(L, respkv_make_json, 1);
+    return 4;
 }
 
 /* The module */
@@ -474,6 +472,9 @@ static int boundary_clear(Boundary *self)
     for (int at = 0; at < CALLBACKS; at++) {
         Py_CLEAR(self->callbacks[at]);
     }
+    for (int at = 0; at < KNOWN; at++) {
+        Py_CLEAR(self->known[at]);
+    }
     return 0;
 }
 
@@ -481,6 +482,7 @@ static void boundary_dealloc(Boundary *self)
 {
     PyObject_GC_UnTrack(self);
     boundary_clear(self);
+    free(self->json.bytes);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -511,6 +513,7 @@ static PyObject *boundary_new(PyTypeObject *type, PyObject *arguments, PyObject 
         self->callbacks[at] = Py_NewRef(PyTuple_GET_ITEM(callbacks, at));
     }
     self->room_bytes = room_bytes;
+    self->json.room_bytes = room_bytes;
     return (PyObject *)self;
 }
 

@@ -89,8 +89,6 @@ class Interpreter:
         from lupa import lua51
 
         self.host = host
-        # Bound once: this is the way of each `redis.call`.
-        self._run_command = host.call
         self.script_protocol = 2
         self.memory_max_bytes = memory_max_bytes
         self._lua = lua51.LuaRuntime(
@@ -419,7 +417,7 @@ class Interpreter:
         A number, a boolean, None; text or OK, for which there may be no room; a list or a dict, for which there is.
         """
         try:
-            reply = self._run_command(argv)
+            reply = self.host.call(argv)
             if type(reply) is int or type(reply) is bytes or reply is OK:
                 return reply
             return self._to_lua(reply)

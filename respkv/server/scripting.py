@@ -29,9 +29,12 @@ from respkv.commands.flags import (
 )
 from respkv.commands.spec import COMMANDS, Spec
 from respkv.engine.clock import steady_ns
+from respkv.engine.engine import Engine
 from respkv.errors import Busy, NoCommandGiven, OutOfMemory, ReplyError
+from respkv.persistence.batch import encode
 from respkv.persistence.functions import BadLibraryName, is_name
 from respkv.reply import OK, Block, Encoded
+from respkv.scripting.host import Host
 from respkv.scripting.interpreter import BOOLEAN, Interpreter, LoadedFunction, ScriptError
 from respkv.scripting.scripts import Script, ScriptCache
 from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES
@@ -56,11 +59,11 @@ SERVE_EVERY_NS: Final = 1_000_000
 """How often others are served while a script runs for long."""
 
 
-class Scripting:
+class Scripting(Host):
     """All scripts of a server, and the one that runs; the interpreter's Host."""
 
     def __init__(self, server: "Server") -> None:
-        self.bad_function_name = BadLibraryName().message.removeprefix(b"ERR ")
+        super().__init__(BadLibraryName().message.removeprefix(b"ERR "))
         self.server = server
         self.engine = server.engine
         self.cache = ScriptCache()
@@ -227,7 +230,7 @@ class Scripting:
             if self._shutdown is not None:
                 self._shut_down(first_effect)
             if not in_transaction and len(engine.effects) - first_effect > 1:
-                engine.frame(first_effect)
+                _seal(engine, first_effect)
             if engine.filled and not served_later:
                 engine.waiters.serve()
             if not interpreter.runs & 127 and interpreter.is_worn():
@@ -274,7 +277,7 @@ class Scripting:
         if engine.dirty:
             self.wrote = True
             engine.commit(db, argv)
-        if type(reply) is Block:
+        if type(reply) is _BLOCK:
             return reply.at_once
         return reply
 
@@ -390,6 +393,18 @@ class Scripting:
 
 
 _SPELLINGS_MAX: Final = 1024
+# Without these names each look at a reply looks them up in a dict.
+_BLOCK: Final = Block
+
+
+def _seal(engine: Engine, since: int) -> None:
+    """Make what a script did, which are the effects from `since` on, one transaction in the log.
+
+    Encoded at once, while it is all in the processor's caches: a turn runs many scripts, and an effect is some objects.
+    """
+    engine.frame(since)
+    effects = engine.effects
+    effects[since:] = [encode(effects[since:])]
 
 
 def _look_up(argv: list[bytes]) -> Spec | None:

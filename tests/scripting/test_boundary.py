@@ -9,6 +9,7 @@ import pytest
 
 from respkv.errors import ReplyError
 from respkv.reply import OK, Pairs, Status
+from respkv.scripting.host import Host
 from respkv.scripting.interpreter import Interpreter, ScriptError
 
 pytest.importorskip("respkv.scripting._boundary")
@@ -36,12 +37,11 @@ REPLIES: dict[bytes, Any] = {
 }
 
 
-class Replies:
+class Replies(Host):
     """A host whose commands give a reply by its name, fail, or end unexpectedly; keeps what it was given."""
 
-    bad_function_name = b""
-
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[list[bytes]] = []
         self.why = b""
 

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 
 from respkv.errors import ReplyError
+from respkv.scripting.host import Host
 from respkv.scripting.interpreter import BOOLEAN, FAILED, TABLE, Interpreter, ScriptError, error_text
 
 LIMIT = 16 * 1024 * 1024
 
 
-class Commands:
+class Commands(Host):
     """A host whose only commands say what they were given, fail, or end unexpectedly."""
 
     def __init__(self) -> None:
-        self.bad_function_name = b"bad name"
+        super().__init__(b"bad name")
         self.calls: list[list[bytes]] = []
         self.logged: list[tuple[int, bytes]] = []
         self.why = b""

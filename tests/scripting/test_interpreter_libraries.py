@@ -8,13 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from respkv.errors import ReplyError
+from respkv.scripting.host import Host
 from respkv.scripting.interpreter import Interpreter, ScriptError
 
 
-class Commands:
+class Commands(Host):
     """A host without commands."""
-
-    bad_function_name = b""
 
     def call(self, argv: list[bytes]) -> Any:
         raise ReplyError(b"ERR no commands")

@@ -119,10 +119,17 @@ local function caught(ok, err, ...)
     return false, err
 end
 
+-- Functions in C that may leave a call to another one, which then stands between them and the script.
+local leaves = real_setmetatable({}, { __mode = "k" })
+
 -- Where the script stands, for the error handler: the nearest frame that is neither a C function nor ours.
 local function position(level)
-    local info = getinfo(level, "Sl")
+    local info = getinfo(level, "Slf")
     if info and info.what == "C" then
+        level = level + 1
+        info = getinfo(level, "Slf")
+    end
+    if info and leaves[info.func] then
         level = level + 1
         info = getinfo(level, "Sl")
     end
@@ -137,7 +144,10 @@ end
 
 -- "user_script:1: " of the function that called the C function that is now running.
 local function where()
-    local info = getinfo(3, "Sl")
+    local info = getinfo(3, "Slf")
+    if info and leaves[info.func] then
+        info = getinfo(4, "Sl")
+    end
     if info and info.currentline > 0 then
         return info.short_src .. ":" .. info.currentline .. ": "
     end
@@ -404,10 +414,11 @@ local function reply_of(kind)
 end
 
 local redis = copy(wire.redis)
+local make_json
 if wire.open_boundary then
-    local call, pcall_, take_ = wire.open_boundary(wire.boundary, FAILURE, hurry)
+    local call, pcall_, take_, make_json_ = wire.open_boundary(wire.boundary, FAILURE, hurry)
     if call then
-        redis.call, redis.pcall, take = call, pcall_, take_
+        redis.call, redis.pcall, take, make_json = call, pcall_, take_, make_json_
     end
 end
 redis.error_reply = reply_of("err")
@@ -415,12 +426,28 @@ redis.status_reply = reply_of("ok")
 globals.redis = readonly(redis)
 globals.server = globals.redis
 
+-- Let C do what it can of an instance of cjson: see _json.c.
+local JSON_DECODE, JSON_ENCODE, JSON_OPTION = 1, 2, 3
+local function hasten(instance)
+    local options = {}
+    for name, slow in pairs(make_json and instance or options) do
+        if type(slow) == "function" then
+            local kind = name == "decode" and JSON_DECODE or name == "encode" and JSON_ENCODE or JSON_OPTION
+            local quick = make_json(kind, slow, options, instance.null)
+            leaves[quick] = true
+            instance[name] = quick
+        end
+    end
+end
+
 for name, library in pairs(wire.libraries) do
     if name == "cjson" then
+        hasten(library)
         -- A new instance has options of its own, and may be changed.
         library.new = function()
             local instance = wire.new_json()
             as_functions(instance)
+            hasten(instance)
             return instance
         end
     end
