@@ -320,11 +320,7 @@ class Node:
             return here < ms
         position = _next(data, position)
         here = data[position]
-        if here < 128:
-            here += self.sequence
-        else:
-            here = _wrap(self.sequence + _number_at(data, position))
-        return here < sequence
+        return _wrap(self.sequence + (here if here < 128 else _number_at(data, position))) < sequence
 
     def find(self, number: int) -> int:
         """The offset of the live entry `number`, or -1. As `seek`."""
@@ -385,7 +381,7 @@ class Node:
                 position = _next(data, position)
             sequence: int = data[position]
             if sequence < 128:
-                sequence += self.sequence
+                sequence = _wrap(self.sequence + sequence)
                 position += 2
             else:
                 sequence = _wrap(self.sequence + _number_at(data, position))

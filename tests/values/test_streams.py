@@ -107,6 +107,15 @@ def test_a_stream_is_a_list_of_entries(
         assert stream.wire_of(number) == wire([(number, pairs)])[4:]
 
 
+def test_sequences_begin_anew_behind_the_greatest_one() -> None:
+    numbers = [5 << 64 | SEQUENCE_MAX, 6 << 64, 6 << 64 | 100, 7 << 64 | SEQUENCE_MAX, 8 << 64 | 126]
+    stream = stream_of(*numbers, entries=10)
+    assert [number for number, _ in stream.entries()] == numbers
+    assert stream.delete(6 << 64 | 100)
+    assert not stream.delete(6 << 64 | 99)
+    stream.check()
+
+
 def test_nodes_end_at_the_limits_of_entries_and_bytes() -> None:
     assert [node.count for node in stream_of(*range(1, 11)).nodes] == [4, 4, 2]
     stream = Stream()
