@@ -407,7 +407,7 @@ static void push_function(lua_State *L, Boundary *self, lua_CFunction function)
 }
 
 /* What Lua loads by package.loadlib: (Boundary.handle, FAILURE, what hurries the hook) -> redis.call, redis.pcall, take,
- * and what makes functions of cjson. No value if Lua is not as it is declared above. Called once, under Lua, without the interpreter lock.
+ * and what makes the functions of _json.c and of _run.c. No value if Lua is not as it is declared above. Called once, under Lua, without the interpreter lock.
  */
 __attribute__((visibility("default"))) int respkv_open_boundary(lua_State *L)
 {
@@ -433,7 +433,8 @@ __attribute__((visibility("default"))) int respkv_open_boundary(lua_State *L)
     push_function(L, self, redis_take);
     lua.pushlightuserdata(L, &self->json);
     lua.pushcclosure(L, respkv_make_json, 1);
-    return 4;
+    lua.pushcclosure(L, respkv_make_run, 0);
+    return 5;
 }
 
 /* The module */

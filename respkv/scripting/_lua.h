@@ -1,4 +1,4 @@
-/* What _boundary.c and _json.c share: the functions of lupa's Lua, and the state of `_json.c` that a Boundary keeps.
+/* What _boundary.c, _json.c and _run.c share: the functions of lupa's Lua, and the state of `_json.c` that a Boundary keeps.
  *
  * Of Lua 5.1's lua.h, whose binary interface is fixed; `respkv_open_boundary` checks that it is so.
  */
@@ -12,7 +12,7 @@ typedef struct lua_State lua_State;
 typedef int (*lua_CFunction)(lua_State *);
 
 enum { LUA_TNIL, LUA_TBOOLEAN, LUA_TLIGHTUSERDATA, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, LUA_TFUNCTION, LUA_TUSERDATA };
-enum { LUA_GLOBALSINDEX = -10002, LUA_MULTRET = -1, LUA_GCCOUNT = 3 };
+enum { LUA_GLOBALSINDEX = -10002, LUA_MULTRET = -1, LUA_GCCOUNT = 3, LUA_MASKCOUNT = 8 };
 #define UPVALUE(i) (LUA_GLOBALSINDEX - (i))
 
 #define LUA_FUNCTIONS(X)                                                  \
@@ -35,12 +35,14 @@ enum { LUA_GLOBALSINDEX = -10002, LUA_MULTRET = -1, LUA_GCCOUNT = 3 };
     X(void *, touserdata, (lua_State *, int))                             \
     X(void, createtable, (lua_State *, int, int))                         \
     X(int, next, (lua_State *, int))                                      \
+    X(void, rawget, (lua_State *, int))                                   \
     X(void, rawgeti, (lua_State *, int, int))                             \
     X(void, rawset, (lua_State *, int))                                   \
     X(void, rawseti, (lua_State *, int, int))                             \
     X(void, call, (lua_State *, int, int))                                \
     X(int, pcall, (lua_State *, int, int, int))                           \
     X(int, gc, (lua_State *, int, int))                                   \
+    X(int, gethookmask, (lua_State *))                                    \
     X(int, error, (lua_State *))
 
 #define LUA_DECLARE(result, name, arguments) result(*name) arguments;
@@ -60,5 +62,8 @@ typedef struct {
 
 /* (kind, slow, options, null) -> a function of cjson in C; its first upvalue is a Json, which lives longer. */
 int respkv_make_json(lua_State *L);
+
+/* (globals, handler, answer, arm), all of sandbox.lua -> its `run` and `run_one` in C */
+int respkv_make_run(lua_State *L);
 
 #endif

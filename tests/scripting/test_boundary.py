@@ -126,6 +126,60 @@ def test_random_scripts_end_as_they_do_by_lupa(monkeypatch: pytest.MonkeyPatch) 
         slow_host.calls.clear()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"return",
+        b"return 1, 2",
+        b"return 1.5",
+        b"return 'text'",
+        b"return false",
+        b"return true",
+        b"return print or 1",
+        b"return tostring",
+        b"return {ok = 'OK'}",
+        b"return {ok = 'OK', err = 'ERR both'}",
+        b"return {ok = 'OK', err = 1}",
+        b"return {ok = 'FINE'}",
+        b"return {ok = 1}",
+        b"return setmetatable({}, {__index = function() return 'OK' end})",
+        b"return {1, {2, 'x'}, false, nil, 3}",
+        b"return {double = 1.5}",
+        b"return {KEYS, ARGV, #KEYS, #ARGV}",
+        b"KEYS[1] = nil return {KEYS, ARGV}",
+        b"KEYS = 1",
+        b"error('wrong')",
+        b"error({err = 'ERR wrong'})",
+        b"error()",
+        b"\n\nreturn nothing",
+        b"for i = 1, 3 do redis.call('int') end return 7",
+        b"local function f() return 1 + f() end return f()",
+        b"coroutine.yield(1)",
+        b"return coroutine.wrap(function() error('within') end)()",
+        b"redis.setresp(3) return true",
+    ],
+)
+@pytest.mark.parametrize(("key_count", "count"), [(0, 0), (0, 2), (1, 1), (1, 300), (3, 5), (2, 2)])
+def test_a_script_is_entered_and_left_as_by_lupa(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, key_count: int, count: int
+) -> None:
+    given = [b"%d" % at for at in range(count)]
+    outcomes = []
+    for how in ("", "portable"):
+        lua, host = make(monkeypatch, how)
+        function = lua.compile(body, b"@user_script")
+        for why in (b"", b"", b"ERR killed", b""):
+            host.why = why
+            for code in (function, lua.compile(b"while true do end", b"@user_script") if why else function):
+                try:
+                    outcomes.append(lua.run(code, 3, given[:key_count], given[key_count:]))
+                except ScriptError as error:
+                    outcomes.append((error.message, error.source, error.line))
+    half = len(outcomes) // 2
+    assert outcomes[:half] == outcomes[half:]
+
+
 FILL = b"local t = {} pcall(function() for i = 1, 1e7 do t[#t + 1] = 'abcdefghijk' .. i end end) "
 
 

@@ -414,11 +414,11 @@ local function reply_of(kind)
 end
 
 local redis = copy(wire.redis)
-local make_json
+local make_json, make_run
 if wire.open_boundary then
-    local call, pcall_, take_, make_json_ = wire.open_boundary(wire.boundary, FAILURE, hurry)
+    local call, pcall_, take_, make_json_, make_run_ = wire.open_boundary(wire.boundary, FAILURE, hurry)
     if call then
-        redis.call, redis.pcall, take, make_json = call, pcall_, take_, make_json_
+        redis.call, redis.pcall, take, make_json, make_run = call, pcall_, take_, make_json_, make_run_
     end
 end
 redis.error_reply = reply_of("err")
@@ -634,6 +634,10 @@ local function run_one(f, protocol, key, ...)
         arm()
     end
     return answer(protocol, real_xpcall(f, handler))
+end
+
+if make_run then
+    run, run_one = make_run(globals, handler, answer, arm)
 end
 
 -- The same for so many arguments that they do not fit on the stack.
