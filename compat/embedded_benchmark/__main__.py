@@ -13,21 +13,22 @@ from typing import Any
 from compat.benchmark.load import fill
 from compat.embedded_benchmark import chart, page
 from compat.embedded_benchmark.figures import OPERATIONS, SECTIONS, Figures, load
+from compat.embedded_benchmark.resident import Resident
 from compat.embedded_benchmark.stores import STORES, UNMEASURED
-from compat.embedded_benchmark.turn import Rate, Resident, Turn
+from compat.embedded_benchmark.turn import Rate, Turn
 from compat.machine import BENCHMARKS, machine, version_of
 from compat.servers import KINDS, REPOSITORY, end_with_signals, start
 
 MEMORY_KEYS = 1_000_000
 # `compat` is found last, so that the respkv that is measured is the installed one, which may be compiled.
-PROGRAM = f"import sys; sys.path.append({str(REPOSITORY)!r}); from compat.embedded_benchmark.turn import main; main()"
+PROGRAM = "import sys; sys.path.append({path!r}); from compat.embedded_benchmark.{module} import main; main()"
 
 
-def in_own_process(*words: str) -> dict[str, Any]:
-    """What `compat.embedded_benchmark.turn` says."""
+def in_own_process(module: str, *words: str) -> dict[str, Any]:
+    """What `module` of this package says, as a process of its own."""
     # The disk is to be busy with this turn's writes alone.
     os.sync()
-    argv = [sys.executable, "-P", "-c", PROGRAM, *words]
+    argv = [sys.executable, "-P", "-c", PROGRAM.format(path=str(REPOSITORY), module=module), *words]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -42,7 +43,7 @@ def measure(figures: Figures, section_name: str, seconds: float) -> None:
         if name in figures.absent or section.durability not in store.durabilities:
             continue
         with tempfile.TemporaryDirectory(prefix="compat-embedded-") as folder:
-            data = in_own_process(name, section.durability, folder, str(section.threads), str(seconds))
+            data = in_own_process("turn", name, section.durability, folder, str(section.threads), str(seconds))
         turn = Turn(**{operation: Rate(**data[operation]) for operation in OPERATIONS})
         labels[name] = store.label(section.durability)
         turns.setdefault(name, []).append(turn)
@@ -52,7 +53,7 @@ def measure(figures: Figures, section_name: str, seconds: float) -> None:
 def measure_memory(figures: Figures, keys: int) -> None:
     """One round: the library, and a server with the same keys."""
     with tempfile.TemporaryDirectory(prefix="compat-embedded-") as folder:
-        library = Resident(**in_own_process("memory", str(keys), folder))
+        library = Resident(**in_own_process("resident", str(keys), folder))
     with start(KINDS["respkv"], {"appendonly": "yes", "appendfsync": "everysec"}) as server:
         empty_bytes = server.rss_bytes()
         fill(server, keys)

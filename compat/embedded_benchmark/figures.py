@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compat.embedded_benchmark.resident import Resident
 from compat.embedded_benchmark.stores import ALWAYS, EVERYSEC, MEMORY
-from compat.embedded_benchmark.turn import Rate, Resident, Turn
+from compat.embedded_benchmark.turn import Rate, Turn
 
 OURS = "respkv.Store"
 OPERATIONS = ("get", "put")

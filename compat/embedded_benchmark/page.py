@@ -64,7 +64,7 @@ def _memory(figures: Figures) -> list[str]:
         "## Memory",
         "",
         f"Resident bytes of the process with {figures.memory_keys:,} keys, the log on, in the library and in a server.",
-        "An empty process has the modules of this benchmark in one, those of the network in the other.",
+        "Neither has OpenSSL, which comes with the first password, script or TLS connection.",
         "",
         "| | empty, MB | full, MB | a key, bytes |",
         "|---|---|---|---|",

@@ -18,23 +18,10 @@ MEMORY = "memory"
 EVERYSEC = "everysec"
 ALWAYS = "always"
 
-COUNT = 10_000
-"""Keys of a store that is measured."""
-
 UNMEASURED = {
     "redilite": "1.0.0: its wheel, the only distribution, holds no module `redilite`, and its program cannot start",
 }
 """What cannot be called at all, and why."""
-
-
-def key_name(number: int) -> str:
-    """Sixteen characters, as in compat.benchmark."""
-    return f"key:{number:012d}"
-
-
-def value_of(number: int) -> bytes:
-    """Sixty-four bytes, as in compat.benchmark."""
-    return b"%016d" % number * 4
 
 
 class Store:

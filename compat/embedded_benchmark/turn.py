@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
-from compat.embedded_benchmark.stores import ALWAYS, COUNT, STORES, Store, key_name, value_of
-from compat.servers import PAGE_BYTES, TICK_S
+from compat.embedded_benchmark.data import COUNT, FILL_CHUNK, key_name, value_of
+from compat.embedded_benchmark.stores import ALWAYS, STORES, Store
+from compat.servers import TICK_S
 
 CHUNK = 200
 SYNCED_CHUNK = 4
 """Operations between two looks at the clock; fewer where each may wait for the disk."""
-
-FILL_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,6 @@ class Turn:
 
     get: Rate
     put: Rate
-
-
-@dataclass(frozen=True)
-class Resident:
-    """Memory of a process, empty and with a million keys."""
-
-    empty_bytes: int
-    full_bytes: int
 
 
 def cpu_s(store: Store) -> float:
@@ -110,27 +101,7 @@ def take_turn(name: str, durability: str, folder: str, *, threads: int, seconds:
         store.close()
 
 
-def measure_memory(keys: int, folder: str) -> Resident:
-    """Resident memory of this process, with a store of ours that is empty, and with `keys` in it."""
-    store = STORES["respkv.Store"](folder, "everysec")
-    try:
-        empty_bytes = _resident_bytes()
-        for first in range(0, keys, FILL_CHUNK):
-            store.fill({key_name(number): value_of(number) for number in range(first, first + FILL_CHUNK)})
-        return Resident(empty_bytes, _resident_bytes())
-    finally:
-        store.close()
-
-
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
-
-
 def main() -> None:
-    what, *words = sys.argv[1:]
-    if what == "memory":
-        found: Turn | Resident = measure_memory(int(words[0]), words[1])
-    else:
-        durability, folder, threads, seconds = words
-        found = take_turn(what, durability, folder, threads=int(threads), seconds=float(seconds))
-    print(json.dumps(asdict(found)))
+    name, durability, folder, threads, seconds = sys.argv[1:]
+    turn = take_turn(name, durability, folder, threads=int(threads), seconds=float(seconds))
+    print(json.dumps(asdict(turn)))

@@ -4,8 +4,6 @@ Sessions hold a `User` and so follow its changes: SETUSER applies its rules to a
 copy's place only if all of them could be applied.
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterable
 from typing import Final
 
@@ -120,6 +118,8 @@ class User:
 
     def accepts(self, password: bytes) -> bool:
         """Whether `password` is one of this user's. Takes the same time for all that are not."""
+        import hmac  # here for the same reason as in `hash_of`
+
         given = hash_of(password)
         is_right = False
         for known in self.passwords:
@@ -256,6 +256,9 @@ class Users:
 
 def hash_of(password: bytes) -> bytes:
     """What is kept of a password."""
+    # Here, since it brings OpenSSL: 4 MB that a program without passwords need not have.
+    import hashlib
+
     return hashlib.sha256(password).hexdigest().encode()
 
 

@@ -27,6 +27,8 @@ MOVABLEKEYS: Final = 1 << 17
 NO_MANDATORY_KEYS: Final = 1 << 18
 PROTECTED: Final = 1 << 19
 DANGEROUS: Final = 1 << 21
+# Not shown by COMMAND: may use a key of another database than the selected one.
+ELSEWHERE: Final = 1 << 28
 # Not shown by COMMAND: runs inside MULTI instead of being queued.
 UNQUEUED: Final = 1 << 30
 # Not shown by COMMAND: ends, marks or names interactive transactions, and does not run inside of one.

@@ -5,7 +5,7 @@ Times to live are in `ttl.py`, OBJECT in `objects.py`, whole databases in `datab
 
 from respkv.commands.args import Args, parse_int
 from respkv.commands.events import GENERIC, NEW
-from respkv.commands.flags import DENYOOM, FAST, READONLY, TIMED, WRITE
+from respkv.commands.flags import DENYOOM, ELSEWHERE, FAST, READONLY, TIMED, WRITE
 from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
@@ -128,7 +128,7 @@ def _rename(db: Keyspace, key: bytes, new_key: bytes, value: object) -> None:
     db.notify(GENERIC, b"rename_to", new_key)
 
 
-@command("MOVE key db:int", WRITE | FAST, keys="RW ACCESS UPDATE", since="1.0.0", cost="O(1)")
+@command("MOVE key db:int", WRITE | FAST | ELSEWHERE, keys="RW ACCESS UPDATE", since="1.0.0", cost="O(1)")
 def move(db: Keyspace, argv: list[bytes]) -> Reply:
     """Take a key to another database unless there is a key of that name; whether it was done."""
     key = argv[1]
@@ -147,7 +147,7 @@ def move(db: Keyspace, argv: list[bytes]) -> Reply:
 
 @command(
     "COPY source:key destination:key [DB destination-db:int] [REPLACE]",
-    WRITE | DENYOOM,
+    WRITE | DENYOOM | ELSEWHERE,
     keys="RO ACCESS; OW UPDATE",
     since="6.2.0",
     cost="O(n), n = size of the value",

@@ -22,8 +22,10 @@ from respkv.commands.flags import (
     ADMIN,
     BLOCKING,
     DANGEROUS,
+    ELSEWHERE,
     FAST,
     GATE_ALWAYS,
+    GATE_LOCKS,
     MOVABLEKEYS,
     PUBSUB,
     READONLY,
@@ -32,6 +34,7 @@ from respkv.commands.flags import (
 )
 from respkv.commands.histogram import Histogram
 from respkv.commands.syntax import KeySpec, Syntax, find_keys, parse
+from respkv.engine.locked_keys import LockedKeys
 
 Handler = Callable[[Any, list[bytes]], Any]
 KeyFinder = Callable[[list[bytes]], list[bytes]]
@@ -133,15 +136,14 @@ class Spec:
         self.key_flags = key_flags
         self.categories = categories
         self.key_finder = key_finder
-        # Where all keys are the words from the first on: every which of them is one, and whether there may be several.
-        # Else 0: `keys` has to look.
-        self.key_step = 0
-        self.has_many_keys = False
-        if key_finder is None and len(syntax.keys) == 1:
+        # Its keys are words: the first alone, or some of every `key_step`th from there on. 0: it names none.
+        self.has_one_key = False
+        self.key_step = 1 if syntax.keys or key_finder is not None else 0
+        if key_finder is None and len(syntax.keys) == 1 and not flags & ELSEWHERE:
             found = syntax.keys[0]
-            if found.index == 1 and found.count_index is None and found.limit == 0 and found.last in (0, -1):
+            if found.index == 1 and found.count_index is None:
+                self.has_one_key = found.last == 0
                 self.key_step = found.step
-                self.has_many_keys = found.last == -1
         self.tips = tips
         self.slot_of = slot_of
         # How long calls that were timed by themselves took.
@@ -154,6 +156,19 @@ class Spec:
         if not self._summary and self.handler is not None:
             self._summary = first_sentences(self.defined_in)[self.handler.__name__]
         return self._summary
+
+    def is_free(self, argv: list[bytes], locked: LockedKeys) -> bool:
+        """Whether a quick look says that nobody has locked what `argv` touches, nor waits for it. O(arguments).
+
+        False also where it cannot tell, as of EXEC, or commands that touch whole databases.
+        """
+        if self.has_one_key:
+            return not locked.has(argv[1])
+        if self.flags & ELSEWHERE:
+            return not locked.has_any_anywhere(argv)
+        if self.key_step:
+            return not locked.has_any(argv, self.key_step)
+        return not self.mask & GATE_LOCKS and self.name != b"exec"
 
     def keys(self, argv: list[bytes]) -> list[bytes]:
         """The keys that `argv` names. O(arguments)."""

@@ -312,6 +312,8 @@ class Core:
         locks = self.engine.locks
         owner = self.turn
         if owner is None:
+            if locks.are_free(wants):
+                return
             wants = with_databases(wants)
             if not locks.would_block(wants):
                 return

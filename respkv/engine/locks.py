@@ -22,6 +22,8 @@ Control and Recovery in Database Systems (1987), chapter 3.
 
 from collections.abc import Callable
 
+from respkv.engine.locked_keys import LockedKeys
+
 Lockable = tuple[int, bytes | None]
 """A database number and a key; with None the whole database."""
 
@@ -71,18 +73,23 @@ class LockTable:
 
     def __init__(self) -> None:
         # By database, so that a look for one key of a database needs no more than the key.
-        self._tables: dict[int, dict[bytes | None, Entry]] = {}
+        self._databases: dict[int, LockedKeys] = {}
         self._count = 0
         self._last_number = 0
-        # How many hold, or wait for, a whole database exclusively.
-        self.exclusive_databases = 0
 
     def __bool__(self) -> bool:
         return self._count > 0
 
-    def keys_of(self, index: int) -> dict[bytes | None, Entry]:
-        """The entries of database `index`, always the same dict: to look whether a key has one."""
-        return self._tables.setdefault(index, {})
+    def keys_of(self, index: int) -> LockedKeys:
+        """The locked keys of database `index`, always the same object."""
+        locked = self._databases.get(index)
+        if locked is None:
+            locked = self._databases[index] = LockedKeys(self._databases)
+        return locked
+
+    def are_free(self, wants: Wants) -> bool:
+        """Whether a quick look says that nobody has locked any of these keys, nor waits for one. O(keys)."""
+        return all(key is not None and not self.keys_of(index).has(key) for index, key in wants)
 
     def new_owner(self) -> Owner:
         """A new, hence the youngest, owner."""
@@ -126,10 +133,11 @@ class LockTable:
         for item, exclusive in wanted.items():
             entry = self._entry(item)
             if entry is None:
-                entry = self._tables.setdefault(item[0], {})[item[1]] = Entry()
+                entry = Entry()
+                self.keys_of(item[0]).add(item[1], entry)
                 self._count += 1
             if exclusive and item[1] is None:
-                self.exclusive_databases += 1
+                self._databases[item[0]].exclusives += 1
             if entry.queue:
                 if dependents is None:
                     dependents = self._dependents_of(owner) if owner.held else set()
@@ -155,9 +163,10 @@ class LockTable:
         """
         freed = list(owner.held)
         for item, exclusive in owner.held.items():
-            del self._tables[item[0]][item[1]].holders[owner]
+            locked = self._databases[item[0]]
+            del locked.entries[item[1]].holders[owner]
             if exclusive and item[1] is None:
-                self.exclusive_databases -= 1
+                locked.exclusives -= 1
         owner.held = {}
         request = owner.waiting
         if request is not None:
@@ -180,9 +189,10 @@ class LockTable:
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken: holders that conflict, or a request that need not wait."""
         count = 0
-        for index, table in self._tables.items():
-            count += len(table)
-            for key, entry in table.items():
+        for index, locked in self._databases.items():
+            count += len(locked.entries)
+            exclusives = 0
+            for key, entry in locked.entries.items():
                 item = (index, key)
                 assert entry.holders or entry.queue, "an entry that nobody needs"
                 assert len(entry.holders) == 1 or not any(entry.holders.values()), "an exclusive lock that is shared"
@@ -193,23 +203,28 @@ class LockTable:
                     assert request.owner.waiting is request
                     assert not request.is_granted
                     assert self._blockers_of(request), "a request waits for nobody"
+                if key is not None:
+                    assert locked.has(key), "a locked key is taken for a free one"
+                else:
+                    wishes = [request.wants[item] for request in entry.queue]
+                    exclusives = [*entry.holders.values(), *wishes].count(True)
+            assert locked.exclusives == exclusives
         assert count == self._count
-        if not count:
-            assert self.exclusive_databases == 0
 
     # Within
 
     def _entry(self, item: Lockable) -> Entry | None:
-        table = self._tables.get(item[0])
-        return None if table is None else table.get(item[1])
+        locked = self._databases.get(item[0])
+        return None if locked is None else locked.entries.get(item[1])
 
     def _dequeue(self, request: Request) -> list[Lockable]:
         """Take `request` out of the queues; which those are."""
         request.owner.waiting = None
         for item, exclusive in request.wants.items():
-            self._tables[item[0]][item[1]].queue.remove(request)
+            locked = self._databases[item[0]]
+            locked.entries[item[1]].queue.remove(request)
             if exclusive and item[1] is None:
-                self.exclusive_databases -= 1
+                locked.exclusives -= 1
         return list(request.wants)
 
     def _cycle_of(self, owner: Owner) -> list[Owner]:
@@ -236,7 +251,7 @@ class LockTable:
         request = owner.waiting
         assert request is not None
         for item in request.wants:
-            queue = self._tables[item[0]][item[1]].queue
+            queue = self._databases[item[0]].entries[item[1]].queue
             queue.remove(request)
             queue.append(request)
         self._grant_waiting(list(request.wants))
@@ -245,15 +260,15 @@ class LockTable:
         """Grant what need not wait any longer in the queues of `items`, forget empty entries, tell who got locks."""
         granted: list[Request] = []
         for item in items:
-            for waiting in list(self._tables[item[0]][item[1]].queue):
+            for waiting in list(self._databases[item[0]].entries[item[1]].queue):
                 if not waiting.is_granted and not self._blockers_of(waiting):
                     self._grant(waiting)
                     granted.append(waiting)
         for item in items:
-            table = self._tables[item[0]]
-            entry = table.get(item[1])
+            locked = self._databases[item[0]]
+            entry = locked.entries.get(item[1])
             if entry is not None and not entry.holders and not entry.queue:
-                del table[item[1]]
+                locked.remove(item[1])
                 self._count -= 1
         for waiting in granted:
             waiting.when_free()
@@ -261,7 +276,7 @@ class LockTable:
     def _grant(self, request: Request) -> None:
         owner = request.owner
         for item, exclusive in request.wants.items():
-            entry = self._tables[item[0]][item[1]]
+            entry = self._databases[item[0]].entries[item[1]]
             entry.queue.remove(request)
             entry.holders[owner] = owner.held[item] = exclusive
         owner.waiting = None
@@ -272,7 +287,7 @@ class LockTable:
         owner = request.owner
         blockers: list[Owner] = []
         for item, exclusive in request.wants.items():
-            entry = self._tables[item[0]][item[1]]
+            entry = self._databases[item[0]].entries[item[1]]
             if _is_held_against(entry, exclusive, owner):
                 blockers += [holder for holder in entry.holders if holder is not owner]
             for other in entry.queue:
@@ -295,7 +310,7 @@ class LockTable:
             if target.waiting is not None:
                 items += target.waiting.wants
             for item in items:
-                for request in self._tables[item[0]][item[1]].queue:
+                for request in self._databases[item[0]].entries[item[1]].queue:
                     other = request.owner
                     if other not in dependents and other is not owner and target in self._blockers_of(request):
                         dependents.add(other)

@@ -4,7 +4,6 @@ Scripts that EVAL brought may go again: the cache keeps the 500 used last, as Re
 stays until SCRIPT FLUSH, for clients rely on that.
 """
 
-import hashlib
 from collections import OrderedDict
 from typing import Any, Final
 
@@ -98,6 +97,8 @@ class ScriptCache:
 
 def digest_of(body: bytes) -> bytes:
     """The SHA-1 of `body` in hexadecimal."""
+    import hashlib  # here, since it brings OpenSSL: 4 MB that a program without scripts need not have
+
     return hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
 
 

@@ -4,8 +4,6 @@ Source: DEBUG DIGEST and DEBUG DIGEST-VALUE of Redis 8.2 (in 7.0, scores have 17
 `combine` is not.
 """
 
-import hashlib
-
 from respkv.doubles import format_float
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, string_bytes
@@ -24,13 +22,19 @@ _TYPE_NUMBERS = {b"string": 0, b"list": 1, b"set": 2, b"zset": 3, b"hash": 4, b"
 
 def combine(digest: bytes, data: bytes) -> bytes:
     """`digest` with `data` among what it stands for, in any order."""
-    other = hashlib.sha1(data, usedforsecurity=False).digest()
+    other = _sha1(data)
     return bytes(one ^ two for one, two in zip(digest, other, strict=True))
 
 
 def absorb(digest: bytes, data: bytes) -> bytes:
     """`digest` with `data` behind what it stands for."""
-    return hashlib.sha1(combine(digest, data), usedforsecurity=False).digest()
+    return _sha1(combine(digest, data))
+
+
+def _sha1(data: bytes) -> bytes:
+    import hashlib  # here, since it brings OpenSSL: 4 MB that a program without DEBUG DIGEST need not have
+
+    return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 def value_digest(db: Keyspace, key: bytes, digest: bytes = ZERO) -> bytes:

@@ -499,7 +499,9 @@ class Session:
         names = self.names
         out = self.out
         db = self.db
-        gate = self.gate
+        # While transactions are open, the keys of each command are looked for among those that they have locked.
+        gate = self.gate & ~GATE_LOCKS
+        minds_locks = self.gate & GATE_LOCKS != 0
         spec: Spec | None = None
         self.timed_ns = 0
         started_ns = steady_ns()
@@ -518,9 +520,12 @@ class Session:
                 known = names.get(name)
             # What `_unobstructed` gives holds for these arguments alone: the next command is judged anew.
             spec = known
-            if (spec is None or spec.mask & gate or not spec.least <= len(argv) <= spec.most) and (
-                spec := self._unobstructed(spec, argv)
-            ) is None:
+            if (
+                spec is None
+                or spec.mask & gate
+                or not spec.least <= len(argv) <= spec.most
+                or (minds_locks and not spec.is_free(argv, db.locked))
+            ) and (spec := self._unobstructed(spec, argv)) is None:
                 unusual += 1
                 run_unusual(self, argv)
                 if self.closing:
@@ -529,7 +534,8 @@ class Session:
                     self.backlog.extend(requests[at + 1 :])
                     return
                 db = self.db
-                gate = self.gate
+                gate = self.gate & ~GATE_LOCKS
+                minds_locks = self.gate & GATE_LOCKS != 0
                 names = self.names
                 known = None
                 continue
@@ -593,18 +599,17 @@ class Session:
                 server.note_slow(self, last, requests[0], elapsed_ns)
 
     def _unobstructed(self, spec: Spec | None, argv: list[bytes]) -> Spec | None:
-        """The everyday command that may run though something is to be minded: its keys are free, or permitted."""
+        """The everyday command of a user with some permissions, where there is nothing else to be minded."""
         gate = self.gate
-        if spec is not None:
-            is_fit = spec.mask & gate == GATE_LOCKS and spec.least <= len(argv) <= spec.most
-            return spec if is_fit and _is_free(spec, argv, self.db) else None
-        if not gate & GATE_USER:
+        if spec is not None or not gate & GATE_USER:
             return None
         guard = self.user.guards.get(argv[0])
         if guard is None:
             return None
         spec = guard.spec
-        if spec.mask & gate or not spec.least <= len(argv) <= spec.most:
+        if spec.mask & gate & ~GATE_LOCKS or not spec.least <= len(argv) <= spec.most:
+            return None
+        if gate & GATE_LOCKS and not spec.is_free(argv, self.db.locked):
             return None
         key = argv[guard.at]
         if key.startswith(guard.prefixes):
@@ -637,18 +642,3 @@ class Session:
                 return
         del effects[start:]
         effects.append(self.reader.take_verbatim())
-
-
-def _is_free(spec: Spec, argv: list[bytes], db: Keyspace) -> bool:
-    """Whether transactions are open, but none is in the way of this command, as a look at its keys tells. O(keys).
-
-    False also where the keys are not found that easily: the gate looks closer.
-    """
-    locked = db.locked
-    if spec.key_step == 0 or db.engine.locks.exclusive_databases:
-        return False
-    if not spec.has_many_keys:
-        return argv[1] not in locked
-    # One call for all keys: of ten a loop takes twice as long. Where all arguments are keys the name is looked for with
-    # them, which at worst makes the gate look closer; values, which may be long, are not.
-    return locked.keys().isdisjoint(argv if spec.key_step == 1 else argv[1 :: spec.key_step])

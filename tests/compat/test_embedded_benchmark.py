@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from compat.embedded_benchmark import chart, figures, page
+from compat.embedded_benchmark.data import key_name, value_of
 from compat.embedded_benchmark.figures import Figures
-from compat.embedded_benchmark.stores import ALWAYS, EVERYSEC, MEMORY, STORES, key_name, value_of
-from compat.embedded_benchmark.turn import Rate, Resident, Turn, measure_memory, take_turn
+from compat.embedded_benchmark.resident import Resident, measure_memory
+from compat.embedded_benchmark.stores import ALWAYS, EVERYSEC, MEMORY, STORES
+from compat.embedded_benchmark.turn import Rate, Turn, take_turn
 
 
 def example() -> Figures:

@@ -29,8 +29,8 @@ def wait_until_queued(store: respkv.Store, count: int = 1) -> None:
     end_s = time.monotonic() + 10
     while True:
         with store._core.latch:
-            tables = store._core.engine.locks._tables.values()
-            if sum(len(entry.queue) for table in tables for entry in table.values()) >= count:
+            entries = store._core.engine.locks.keys_of(0).entries.values()
+            if sum(len(entry.queue) for entry in entries) >= count:
                 return
         assert time.monotonic() < end_s
         time.sleep(0.001)

@@ -254,25 +254,25 @@ def test_a_whole_database_is_locked_against_all_its_keys(table: LockTable) -> No
     one, two, three = owners(table, 3)
     table.acquire(one, with_databases({A: True}), Told())
     assert granted(table.acquire(three, with_databases({C: True}), Told()))
-    assert table.exclusive_databases == 0
+    assert table.keys_of(0).exclusives == 0
     whole = exclusive(table, two, (0, None))
     assert not granted(whole)
-    assert table.exclusive_databases == 1
+    assert table.keys_of(0).exclusives == 1
     table.release_all(one)
     assert granted(whole)
     assert table.would_block(with_databases({B: False}))
     assert not table.would_block(with_databases({(1, b"b"): False}))
     table.release_all(two)
-    assert table.exclusive_databases == 0
+    assert table.keys_of(0).exclusives == 0
 
 
 def test_the_entries_of_a_database_are_there_to_look_at(table: LockTable) -> None:
     keys = table.keys_of(0)
     one = table.new_owner()
     exclusive(table, one, A, C)
-    assert keys.keys() == {b"a"}
+    assert keys.entries.keys() == {b"a"}
     table.release_all(one)
-    assert not keys
+    assert not keys.entries
 
 
 class Model:
@@ -373,13 +373,15 @@ class Machine(RuleBasedStateMachine):
 
     def queues(self) -> dict[Lockable, list[Request]]:
         return {
-            (index, key): list(entry.queue) for index in range(3) for key, entry in self.table.keys_of(index).items()
+            (index, key): list(entry.queue)
+            for index in range(3)
+            for key, entry in self.table.keys_of(index).entries.items()
         }
 
     def follow(self) -> None:
         """Let the model's queues be as the table's, which sent somebody back."""
         for item in self.model.queues:
-            entry = self.table.keys_of(item[0]).get(item[1])
+            entry = self.table.keys_of(item[0]).entries.get(item[1])
             order = [self.owners.index(request.owner) for request in entry.queue] if entry else []
             queue = self.model.queues[item]
             granted = [number for number in queue if number not in order]
