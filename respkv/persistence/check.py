@@ -4,7 +4,8 @@
     respkv check --fix PATH    0: it is whole now  1: it could not be repaired
 
 PATH is a data directory, a manifest, or one file of a log or snapshot. A file that a manifest names is checked
-together with the whole log, since what follows it depends on it.
+together with the whole log, since what follows it depends on it. Generations that are kept (`snapshot-keep`), which no
+start loads, are looked at too, each as if it were loaded.
 
 Rule 1: without --fix nothing is changed, and a server may be running meanwhile.
 Rule 2: --fix cuts the log at the damage, so that a prefix of what happened remains. What it cuts off stays beside
@@ -77,6 +78,8 @@ class Report:
 
     subject: str
     files: list[FileReport] = field(default_factory=list)
+    # Of kept generations.
+    kept: list[FileReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     key_count: int = 0
@@ -84,19 +87,23 @@ class Report:
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(item.problem for item in self.files)
+        return not any(item.problem for item in (*self.files, *self.kept))
 
     @property
     def broken(self) -> FileReport | None:
-        """The file with a problem; the first one ends the search."""
+        """The file with a problem among those that a start loads; the first one ends the search."""
         return next((item for item in self.files if item.problem), None)
 
     def text(self) -> str:
         """The report as it is printed."""
-        lines = [self.subject, *self.repairs, *(item.line() for item in self.files), *self.notes]
+        lines = [self.subject, *self.repairs, *(item.line() for item in self.files)]
+        lines += [f"kept: {item.line()}" for item in self.kept]
+        lines += self.notes
         broken = self.broken
         if broken is None:
             lines.append(f"sound: {self.key_count} keys would be loaded")
+            if not self.is_sound:
+                lines.append("not sound: a kept file; no start loads it, and it is no copy to go back to")
         elif broken.may_be_cut:
             lines.append("not sound: respkv check --fix keeps what precedes the offset")
         else:
@@ -186,15 +193,16 @@ class _Checker:
     def fix(self, report: Report, broken: FileReport) -> list[str]:
         return [_cut_off(self.files, broken)]
 
-    def _load_into(self, report: Report, paths: list[str]) -> None:
-        if self.note:
+    def _load_into(self, report: Report, paths: list[str], *, are_complete: bool = False) -> None:
+        """Load `paths` one after the other; with `are_complete` the last one has no right to a torn end either."""
+        if self.note and not are_complete:
             report.notes.append(self.note)
         databases = 16
         while True:
             engine = open_engine(databases)
             report.files.clear()
             try:
-                self._load(report, paths, engine)
+                self._load(report, paths, engine, are_complete)
             except TooFewDatabases as error:
                 if databases > error.needed:
                     raise
@@ -207,13 +215,15 @@ class _Checker:
             report.key_count = sum(database.size() for database in engine.databases)
             return
 
-    def _load(self, report: Report, paths: list[str], engine: Engine) -> None:
+    def _load(self, report: Report, paths: list[str], engine: Engine, are_complete: bool) -> None:
         replayer = Replayer(engine)
         for number, path in enumerate(paths):
             if not self.files.exists(path):
                 report.files.append(FileReport(path, 0, problem="missing, though the manifest names it"))
             else:
-                report.files.append(self._load_file(path, engine, replayer, number == len(paths) - 1))
+                report.files.append(
+                    self._load_file(path, engine, replayer, not are_complete and number == len(paths) - 1)
+                )
             if report.files[-1].problem:
                 report.files += [FileReport(later, 0) for later in paths[number + 1 :]]
                 return
@@ -281,9 +291,18 @@ class _LogChecker(_Checker):
             if not manifest.is_verified:
                 report.notes.append("the manifest has no checksum: Redis wrote it last")
             self._load_into(report, [layout.path(item) for item in manifest.to_load()])
+            self._look_at_kept(report, manifest)
         else:
             self._load_into(report, [layout.old_log_path if source == "old log" else layout.snapshot_path])
         return report
+
+    def _look_at_kept(self, report: Report, manifest: Manifest) -> None:
+        for generation in manifest.kept_generations():
+            paths = [self.layout.path(item) for item in generation]
+            if all(map(self.files.exists, paths)):  # else it is on its way out
+                apart = Report(self.subject)
+                self._load_into(apart, paths, are_complete=True)
+                report.kept += apart.files
 
     def fix(self, report: Report, broken: FileReport) -> list[str]:
         manifest = self.manifest

@@ -327,11 +327,7 @@ def remove_surplus(log: AppendLog, keep: int) -> threading.Thread:
 
 def surplus(manifest: Manifest, keep: int) -> list[LogFile]:
     """The history files that belong to none of the newest `keep` generations (a base and its increments)."""
-    generations: list[list[LogFile]] = []
-    for item in manifest.history:
-        if not generations or ".incr." not in item.name:
-            generations.append([])
-        generations[-1].append(item)
+    generations = manifest.kept_generations()
     doomed = generations[: max(0, len(generations) - keep)]
     return [item for generation in doomed for item in generation]
 

@@ -84,6 +84,15 @@ class Manifest:
         history = (*self.history, *(replace(item, type=HISTORY) for item in old))
         return Manifest(base, kept, history)
 
+    def kept_generations(self) -> list[list[LogFile]]:
+        """The history, oldest first, as generations: a base (the first one may have none) and its increments."""
+        generations: list[list[LogFile]] = []
+        for item in self.history:
+            if not generations or ".incr." not in item.name:
+                generations.append([])
+            generations[-1].append(item)
+        return generations
+
     def without_history(self) -> "Manifest":
         """The same once the history files are gone."""
         return replace(self, history=())

@@ -98,6 +98,34 @@ def test_kept_generations_stay_with_all_their_files_as_history(tmp_path: Path) -
     assert len(stored(tmp_path)) == 5
 
 
+def test_damage_in_a_kept_file_is_found_though_no_start_loads_it(tmp_path: Path) -> None:
+    core = Core(str(tmp_path), {"aof-segment-size": "5kb", "appendfsync": "no", "snapshot-keep": "2"})
+    for number in range(3):
+        before = len(increments(tmp_path))
+        while len(increments(tmp_path)) < before + 2:
+            core.put(b"%d" % number, b"x" * 100)
+        core.compact()
+    core.close()
+    whole = check(str(tmp_path))
+    assert whole.is_sound
+    bases = [item for item in whole.kept if ".base." in item.path]
+    segments = [item for item in whole.kept if ".incr." in item.path]
+    assert len(bases) == 2
+    assert len(segments) >= 4
+    assert whole.text().count("kept: appendonly.aof.") == len(whole.kept)
+    for item in (bases[0], segments[-1]):
+        path = Path(item.path)
+        sound = path.read_bytes()
+        path.write_bytes(sound[:-30] + bytes([sound[-30] ^ 1]) + sound[-29:])
+        report = check(str(tmp_path), fix=True)
+        assert not report.is_sound
+        assert [each.path for each in report.kept if each.problem] == [item.path]
+        assert not report.repairs, "it is not cut: nobody goes on behind it"
+        assert "sound: 3 keys would be loaded\nnot sound: a kept file" in report.text()
+        path.write_bytes(sound)
+    assert len(stored(tmp_path)) == 3
+
+
 def test_damage_in_an_older_file_is_found_there(tmp_path: Path) -> None:
     core = Core(str(tmp_path), {"aof-segment-size": "5kb", "appendfsync": "no"})
     while len(increments(tmp_path)) < 3:
