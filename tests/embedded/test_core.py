@@ -367,3 +367,13 @@ def test_a_log_grows_and_is_compacted_by_itself(tmp_path: Path) -> None:
         assert time.monotonic() < end_s
         core.put(b"k", b"x" * 1000)
     core.close()
+
+
+def test_a_store_without_passwords_and_scripts_does_not_load_openssl(tmp_path: Path) -> None:
+    code = (
+        "import sys, respkv\n"
+        f"with respkv.Store({str(tmp_path)!r}, codec='json') as store:\n"
+        "    store['k'] = 1\n"
+        "assert '_hashlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

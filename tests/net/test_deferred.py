@@ -14,10 +14,10 @@ loaded = {"_hashlib", "_ssl"} & set(sys.modules)
 assert not loaded, loaded
 
 import hashlib, hmac, ssl
-from respkv.acl.users import hashlib as of_users
+from respkv.acl.users import hash_of
 
 assert hmac.new(b"k", b"text", "sha256").hexdigest().startswith("c1a9")
-assert of_users.sha256(b"p").hexdigest() == hashlib.sha256(b"p").hexdigest()
+assert hash_of(b"p") == hashlib.sha256(b"p").hexdigest().encode()
 assert issubclass(ssl.SSLWantReadError, ssl.SSLError)
 assert ssl.create_default_context().check_hostname
 assert {"_hashlib", "_ssl"} <= set(sys.modules)
