@@ -2,8 +2,8 @@
 
 A history is a list of operations, each with the moments of its call and its return, what was asked and what was
 answered. It is linearizable if each operation can be given one moment between the two at which it took effect, so that
-all answers are what a single thread would have got. An operation that never returned (its server was killed) may have
-taken effect at any moment behind its call, or never.
+all answers are what a single thread would have got. An operation that was not answered (its server was killed) may have
+taken effect at any moment behind its call, up to that of the server's death, or never.
 
 Sources: Wing and Gong, "Testing and verifying concurrent objects" (1993); Lowe, "Testing for linearizability" (2017):
 a set of what has been tried (operations done, state) keeps the search from trying it twice.
@@ -18,7 +18,7 @@ Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class _Unknown:
-    """The answer of an operation that never returned."""
+    """The answer of an operation that was not answered."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -29,7 +29,10 @@ UNKNOWN = _Unknown()
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of one client; moments are of any clock that all clients share."""
+    """One operation of one client; moments are of any clock that all clients share.
+
+    One that was not answered returns when it can no longer take effect.
+    """
 
     called_at: float
     returned_at: float
@@ -38,7 +41,7 @@ class Operation:
 
 
 NEVER = float("inf")
-"""When an operation returns that does not."""
+"""When an operation returns that may take effect for ever."""
 
 
 def find_order(history: list[Operation], step: Step, start: Hashable) -> list[Operation] | None:
@@ -52,8 +55,9 @@ def find_order(history: list[Operation], step: Step, start: Hashable) -> list[Op
     done = 0
     state: Any = start
     tried: set[tuple[int, Hashable]] = {(0, start)}
-    # For each operation in the order: the state before, and the candidate to try after it.
-    undo: list[tuple[Any, int]] = []
+    # For each operation in the order: the state and the latest call before, and the candidate to try after it.
+    undo: list[tuple[Any, float, int]] = []
+    latest_call = -NEVER
     returned = 0
     at = 0
     while returned < must_return:
@@ -63,7 +67,7 @@ def find_order(history: list[Operation], step: Step, start: Hashable) -> list[Op
             operation = operations[number]
             if operation.called_at > limit:
                 break
-            if done >> number & 1:
+            if done >> number & 1 or operation.returned_at < latest_call:
                 continue
             after, answer = step(state, operation.question)
             if operation.answer is not UNKNOWN and answer != operation.answer:
@@ -71,11 +75,12 @@ def find_order(history: list[Operation], step: Step, start: Hashable) -> list[Op
             if (done | 1 << number, after) in tried:
                 continue
             tried.add((done | 1 << number, after))
-            undo.append((state, number + 1))
+            undo.append((state, latest_call, number + 1))
             order.append(number)
             done |= 1 << number
             returned += operation.answer is not UNKNOWN
             state = after
+            latest_call = max(latest_call, operation.called_at)
             found = number
             break
         if found >= 0:
@@ -86,18 +91,21 @@ def find_order(history: list[Operation], step: Step, start: Hashable) -> list[Op
         number = order.pop()
         done &= ~(1 << number)
         returned -= operations[number].answer is not UNKNOWN
-        state, at = undo.pop()
+        state, latest_call, at = undo.pop()
     return [operations[number] for number in order]
 
 
 def _first_return(operations: list[Operation], done: int) -> float:
-    """Whatever is called behind the first return of what is yet to take effect cannot take effect before it."""
+    """Whatever is called behind the first return of what is yet to take effect cannot take effect before it.
+
+    Those that were not answered stop nobody: they may never take effect.
+    """
     limit = NEVER
     for number in range(_first_undone(done), len(operations)):
         operation = operations[number]
         if operation.called_at > limit:
             break
-        if not done >> number & 1 and operation.returned_at < limit:
+        if not done >> number & 1 and operation.answer is not UNKNOWN and operation.returned_at < limit:
             limit = operation.returned_at
     return limit
 

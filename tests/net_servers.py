@@ -17,13 +17,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 _FAULTY = str(Path(__file__).parent / "faulty_server.py")
+_JUMPING = str(Path(__file__).parent / "jumping_clock.py")
 
 # By -c and not by its path, so that respkv is found where -m finds it.
 _RUN = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 
 pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
 
-DEADLINE_S = 8.0
+# For what must come: long, since the machine may be busy with other things.
+DEADLINE_S = 30.0
 
 
 def eventually(condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S) -> Any:
@@ -101,16 +103,23 @@ class Raw:
 
 
 class Served:
-    """A server process with data in `folder / "data"`; `control` is the folder that `faulty_server` looks at."""
+    """A server process with data in `folder / "data"`.
 
-    def __init__(self, folder: Path, *options: str, portable: bool = False, faulty: bool = False) -> None:
+    `control` is the folder that `faulty_server` looks at, and `jumping_clock`.
+    """
+
+    def __init__(
+        self, folder: Path, *options: str, portable: bool = False, faulty: bool = False, jumping: bool = False
+    ) -> None:
         self.data = folder / "data"
         self.data.mkdir(exist_ok=True)
         self.control = folder / "control"
         self.control.mkdir(exist_ok=True)
         self._options = options
         self._log = folder / "server.log"
-        self._program = ["-c", _RUN, _FAULTY, str(self.control)] if faulty else ["-m", "respkv"]
+        self._program = ["-m", "respkv"]
+        if faulty or jumping:
+            self._program = ["-c", _RUN, _JUMPING if jumping else _FAULTY, str(self.control)]
         self._environment = {**os.environ, "RESPKV_IO": "portable" if portable else ""}
         self._connections: list[Raw] = []
         self._clients: list[redis.Redis] = []
@@ -177,6 +186,12 @@ class Served:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+    def set_clock(self, offset_ms: int) -> None:
+        """From now on the time of day of a server that is `jumping` is the true one and `offset_ms`."""
+        new = self.control / "clock.new"
+        new.write_text(str(offset_ms))
+        new.replace(self.control / "clock")
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

@@ -26,6 +26,10 @@ COUNTER_MAX = 255
 
 _MINUTE_MS = 60_000
 
+JUMP_MS = _MINUTE_MS
+"""A mark further in the future than this was made before the clock went back: what it says is not known, and the key
+counts as unused since ever, as in the reference. What is less is the clock's being put right."""
+
 
 class IdleTimes(AccessRecord):
     """Marks are times: ms since 1970, in whole ticks."""
@@ -53,7 +57,11 @@ class IdleTimes(AccessRecord):
 
     def idle_ms(self, shard: Shard, key: bytes) -> int:
         """How long ago `key` was used, at most since tracking began."""
-        return max(self.engine.now_ms - shard.accessed.get(key, self.began_at_ms), 0)
+        now_ms = self.engine.now_ms
+        idle_ms = now_ms - shard.accessed.get(key, self.began_at_ms)
+        if idle_ms < 0:
+            return now_ms if idle_ms < -JUMP_MS else 0
+        return idle_ms
 
 
 class Frequencies(AccessRecord):
@@ -95,9 +103,12 @@ class Frequencies(AccessRecord):
             minute = mark >> 8
         if self.decay_minutes == 0:
             return counter
-        periods = (self.engine.now_ms // _MINUTE_MS - minute) // self.decay_minutes
+        now_minute = self.engine.now_ms // _MINUTE_MS
+        periods = (now_minute - minute) // self.decay_minutes
         if periods > 0:
             counter -= periods
+        elif mark is not None and minute > now_minute + JUMP_MS // _MINUTE_MS:
+            counter = 0
         return max(0, counter)
 
     def _note(self, shard: Shard, key: bytes, counter: int) -> None:

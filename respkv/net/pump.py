@@ -209,7 +209,8 @@ class Pump:
     def count_lively(self, window_ms: int) -> None:
         """Take over who did anything, and who waited for the disk, in a window of `window_ms`, if it is over. O(1)."""
         now_ms = self.engine.now_ms
-        if now_ms - self._window_since_ms < window_ms:
+        # Less than 0 it is where the clock went back.
+        if 0 <= now_ms - self._window_since_ms < window_ms:
             return
         self.lively = self._window_lively
         self.syncs_in_place = self._window_waited * 4 >= self._window_answers * 3

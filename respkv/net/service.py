@@ -226,6 +226,8 @@ class Service:
         regular_ms = unix_ms() + tick_ms
         while True:
             now_ms = unix_ms()
+            # Where the clock went back, what was regular before it is far away.
+            regular_ms = min(regular_ms, now_ms + tick_ms)
             due_ms = server.next_due_ms() or regular_ms
             server.next_tick_ms = max(now_ms + 1, min(regular_ms, due_ms))
             with trio.move_on_after((server.next_tick_ms - now_ms) / 1000):
@@ -273,7 +275,8 @@ class Service:
         """Close clients that have been silent for longer than the `timeout` directive says. O(clients) a second."""
         timeout_ms = self.config.timeout * 1000
         now_ms = self.engine.now_ms
-        if timeout_ms and now_ms >= self._idle_check_ms:
+        # Further away than a second it is where the clock went back.
+        if timeout_ms and not now_ms < self._idle_check_ms <= now_ms + 1000:
             self._idle_check_ms = now_ms + 1000
             since_ms = now_ms - timeout_ms
             for session in list(self.server.sessions.values()):

@@ -314,7 +314,9 @@ class Storage(Persistence):
         if not self.last_save_ok and steady_s() - self._save_failed_at_s < 5:
             return
         for seconds, changes in self.config.save:
-            if self.engine.changes >= changes and now_s - self.last_save_s >= seconds:
+            # A save in the future was one before the clock went back: how long ago is not known.
+            is_long_ago = not 0 <= now_s - self.last_save_s < seconds
+            if self.engine.changes >= changes and is_long_ago:
                 self.start_save()
                 return
 

@@ -83,7 +83,7 @@ class Transfers:
             if thread.feed_slices():
                 self._thread = None
                 self._deliver(thread)
-            elif now_ms - self._told_ms >= 1000:
+            elif not 0 <= now_ms - self._told_ms < 1000:
                 self._keep_alive(now_ms)
         self._sending = [one for one in self._sending if not one.closed]
         for session in self._sending:

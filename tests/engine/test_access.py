@@ -118,3 +118,30 @@ def test_another_kind_of_record_forgets_the_marks(db: Keyspace) -> None:
     set_access_record(db.engine, AccessRecord())
     assert not db.engine.alert & ACCESS
     assert all(not shard.accessed for shard in db.shards)
+
+
+def test_where_the_clock_went_back_marks_of_before_count_as_the_oldest(db: Keyspace) -> None:
+    set_access_record(db.engine, IdleTimes(db.engine))
+    db.set(b"before", b"v")
+    db.engine.now_ms -= 100 * MINUTE_MS
+    db.set(b"after", b"v")
+    db.engine.now_ms += 10_000
+    assert idle_ms(db, b"before") > 1000 * idle_ms(db, b"after") > 0
+    db.find(b"before")
+    assert idle_ms(db, b"before") < TICK_MS
+    # A clock that is put right by seconds changes nothing of that.
+    db.engine.now_ms -= 5000
+    assert idle_ms(db, b"before") == 0
+
+
+def test_where_the_clock_went_back_frequencies_of_before_are_gone(db: Keyspace) -> None:
+    db.set(b"untracked", b"v")
+    set_access_record(db.engine, Frequencies(db.engine))
+    db.set(b"k", b"v")
+    db.engine.now_ms -= MINUTE_MS
+    assert frequency(db, b"k") == LFU_INIT
+    db.engine.now_ms -= 100 * MINUTE_MS
+    assert frequency(db, b"k") == 0
+    assert frequency(db, b"untracked") == LFU_INIT
+    db.find(b"k")
+    assert frequency(db, b"k") == 1

@@ -315,3 +315,15 @@ def test_hit_rates_on_a_zipf_workload() -> None:
     assert lru > exact - 0.01
     assert hit_rate("allkeys-lfu", trace, 200) > lru + 0.02
     assert hit_rate("allkeys-random", trace, 200) < lru - 0.01
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu"])
+def test_where_the_clock_went_back_what_was_used_since_stays(policy: str) -> None:
+    engine = make_engine()
+    db = engine.databases[0]
+    evictor = make_evictor(engine, policy)
+    fill(db, 1000)
+    engine.now_ms -= 24 * 3600 * 1000
+    fill(db, 100, start=1000)
+    assert evictor.make_room(evictor.meter.used_bytes() * 2 // 3)
+    assert {name_of(number) for number in range(1000, 1100)} <= names(db)

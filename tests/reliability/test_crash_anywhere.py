@@ -96,7 +96,9 @@ def test_under_everysec_all_but_the_last_second_is_there(tmp_path: Path, rng: Ra
     promised = 0
 
     def has_done_what_is_due() -> bool:
-        return not syncer.is_busy and not syncer._may_start(syncer._started_at_s)
+        # With the lock: the thread, about to begin, must not come between the two questions.
+        with syncer._changed:
+            return not syncer.is_busy and not syncer._may_start(syncer._started_at_s)
 
     for number in range(1, 400 if is_long else 60):
         files.ops.append(("issued", number))

@@ -86,7 +86,9 @@ def test_it_agrees_with_the_definition_on_random_histories(rng: Random) -> None:
             value = rng.randrange(2)
             if rng.random() < 0.5:
                 is_lost = rng.random() < 0.3
-                history.append(write(called_at, NEVER if is_lost else returned_at, value, UNKNOWN if is_lost else "OK"))
+                # One that is lost ends with its server, or not at all.
+                ends_at = NEVER if is_lost and rng.random() < 0.5 else returned_at
+                history.append(write(called_at, ends_at, value, UNKNOWN if is_lost else "OK"))
             else:
                 history.append(read(called_at, returned_at, value))
         verdict = is_linearizable(history, register, 0)
