@@ -69,6 +69,11 @@ class Raw:
         self.send(pack(words))
         return self.reply()
 
+    def is_compacting(self) -> bool:
+        """Whether the server's log is being rewritten, or is about to be."""
+        told: bytes = self.call("INFO", "persistence")
+        return b"aof_rewrite_in_progress:1" in told or b"aof_rewrite_scheduled:1" in told
+
     def is_silent(self, for_s: float = 0.15) -> bool:
         """Whether nothing arrives for so long: the one thing that cannot be polled for."""
         try:

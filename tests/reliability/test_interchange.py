@@ -4,13 +4,13 @@ The data are compared as clients see them (`observation`): values, expiries of k
 groups. `DUMP` would compare encodings, which differ from version to version.
 """
 
-import time
 from pathlib import Path
 from random import Random
 
 import pytest
 import redis
 from harness import encode
+from net_servers import eventually
 from observation import Observation, observe
 from persistence_fakes import raw_client, real_server, respkv_server, server_binaries
 from workload import Workload
@@ -48,10 +48,7 @@ def finish(client: redis.Redis, command: str) -> None:
     """Let the server write its files."""
     raw = raw_client(client)
     raw.call(command)
-    while b"aof_rewrite_in_progress:1" in raw.call("INFO", "persistence") or b"aof_rewrite_scheduled:1" in raw.call(
-        "INFO", "persistence"
-    ):
-        time.sleep(0.01)
+    eventually(lambda: not raw.is_compacting(), "the files")
     raw.close()
 
 

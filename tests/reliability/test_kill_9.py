@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 from harness import Client, World, encode
-from net_servers import Raw, Served, eventually
+from net_servers import Served, eventually
 from observation import Observation, observe
 from workload import Argv, Workload, repeat
 
@@ -69,12 +69,6 @@ def let_the_clock_jump(server: Served, rng: Random) -> None:
         time.sleep(0.02)
 
 
-def has_ended(raw: Raw) -> bool:
-    """Whether no compaction runs or is about to."""
-    told: bytes = raw.call("INFO", "persistence")
-    return b"aof_rewrite_in_progress:0" in told and b"aof_rewrite_scheduled:0" in told
-
-
 @pytest.mark.parametrize(
     ("policy", "jumping"),
     [("always", False), ("everysec", False), ("everysec", True)],
@@ -123,7 +117,7 @@ def test_killed_at_any_moment_it_has_what_it_acknowledged_and_no_half_of_a_trans
             if number % 8 == 7:
                 # Those that are killed never end, and on a busy machine the log would grow and grow.
                 raw.call("BGREWRITEAOF")
-                eventually(lambda: has_ended(raw), "the compaction")  # noqa: B023
+                eventually(lambda: not raw.is_compacting(), "the compaction")  # noqa: B023
     finally:
         server.close()
     assert turns >= ROUNDS[is_long]
