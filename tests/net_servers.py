@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import hiredis
@@ -27,6 +28,8 @@ pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
 # For what must come: long, since the machine may be busy with other things.
 DEADLINE_S = 30.0
 
+_chance = SystemRandom()
+
 
 def eventually(condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S) -> Any:
     """The first true value of `condition`."""
@@ -38,10 +41,12 @@ def eventually(condition: Callable[[], Any], what: str = "", within_s: float = D
 
 
 def free_port() -> int:
-    """A port that the kernel has just given out, which it does not give to anybody else soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, below those that the kernel gives to clients, of which one could get it first."""
+    while True:
+        port = _chance.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Raw:
