@@ -113,7 +113,10 @@ class PortableClients:
         session = task.session
         if not task.is_speaking and session.wait_lsn <= self.engine.durable:
             output = session.take_output()
-            sent = task.send_at_once(output)
+            try:
+                sent = task.send_at_once(output)
+            except OSError:
+                sent = 0  # the end, which its task will find
             if sent == len(output):
                 if session.closing:
                     task.scope.cancel()
@@ -254,7 +257,8 @@ class PortableClients:
             self.durability.sync_soon()
             await self._waiting.park()
         # Mostly that is all, and the task is at its next request without others having had a turn, as `serve_others`
-        # needs it: whoever has the reply may send something.
+        # needs it: whoever has the reply may send something. Who is gone is found out here too: else a crowd that asks
+        # and goes would have all its replies in memory at once.
         sent = task.send_at_once(output)
         if sent == len(output):
             return
@@ -309,8 +313,8 @@ class _Task:
                 await trio.lowlevel.wait_writable(self.sock)
 
     def send_at_once(self, data: bytes) -> int:
-        """Send what the socket takes just now; how many bytes."""
+        """Send what the socket takes just now; how many bytes. Raises OSError."""
         try:
             return self.sock.send(data)
-        except OSError:  # no room; or an end, which whoever waits for it is told
+        except BlockingIOError:
             return 0

@@ -7,6 +7,7 @@ what has been received of unfinished requests (up to `client-query-buffer-limit`
 
 import contextlib
 import resource
+import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -78,6 +79,34 @@ def serve_well(raw: Raw) -> None:
         assert raw.call("GET", f"good:{number}") == b"v" * 100
 
 
+def info(raw: Raw, name: bytes) -> int:
+    """A number that INFO tells."""
+    lines = raw.call("INFO", "everything").split(b"\r\n")
+    return next(int(line[len(name) + 1 :]) for line in lines if line.startswith(name + b":"))
+
+
+def let_in(server: Served) -> socket.socket:
+    """A new connection; if there is none, why."""
+    try:
+        return socket.create_connection(("127.0.0.1", server.port))
+    except OSError as error:
+        raise AssertionError(f"{error}; the server: {server.process.poll()}, {server.log_text()}") from error
+
+
+def test_replies_to_a_crowd_that_is_gone_are_not_kept_until_everybody_was_served(crowded: Served) -> None:
+    good = crowded.connect()
+    assert good.call("SET", "large", "x" * 50_000) == b"OK"
+    before = crowded.memory_bytes()
+    # The server comes back to find them all at once.
+    crowded.signal(signal.SIGSTOP)
+    for _ in range(400):
+        reset(let_in(crowded))
+    crowded.signal(signal.SIGCONT)
+    eventually(lambda: info(good, b"total_connections_received") > 400, "them")
+    eventually(lambda: info(good, b"connected_clients") == 1, "their end")
+    assert crowded.memory_bytes() - before < 20_000_000
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_thousand_bad_clients_cost_a_bounded_amount_and_nobody_else(
     crowded: Served, is_long: bool, kind: Callable[[socket.socket], None]
@@ -90,7 +119,7 @@ def test_a_thousand_bad_clients_cost_a_bounded_amount_and_nobody_else(
     bad = []
     try:
         for number in range(count):
-            sock = socket.create_connection(("127.0.0.1", crowded.port))
+            sock = let_in(crowded)
             bad.append(sock)
             kind(sock)
             if number % (count // 4) == 0:
@@ -102,6 +131,6 @@ def test_a_thousand_bad_clients_cost_a_bounded_amount_and_nobody_else(
     finally:
         for sock in bad:
             sock.close()
-    eventually(lambda: b"connected_clients:1\r" in good.call("INFO", "clients"), "the end of the bad ones")
+    eventually(lambda: info(good, b"connected_clients") == 1, "the end of the bad ones")
     serve_well(good)
     assert crowded.process.poll() is None
