@@ -244,6 +244,10 @@ def selector_from(text: bytes, *, all_channels: bool) -> Selector:
     selector = Selector(all_channels=all_channels)
     # With unbalanced quotes there are no words at all, as in Redis.
     for rule in split_args(text[1:-1]) or []:
+        if rule[:1] in (b"~", b"%", b"&") and (rule.endswith(b")") or b'"' in rule or b"'" in rule):
+            # In parentheses it would be read back as something else, or not at all: the file that ACL SAVE writes, the
+            # next start could not load. Redis takes it.
+            raise BadRule(b"Syntax error")
         selector.apply(rule)
     return selector
 

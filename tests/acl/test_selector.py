@@ -94,3 +94,14 @@ def test_a_copy_goes_its_own_way() -> None:
     assert selector.describe() == shown
     assert selector.first_arguments == {b"select": [b"0"]}
     assert COMMANDS[b"set"].name not in selector.commands
+
+
+@pytest.mark.parametrize("text", [b"(~a))", b"(%R~a) +get)", b"(&news) +get)", b'("~a\\"b" +get)', b'("~a\'b" +get)'])
+def test_a_pattern_that_could_not_be_read_back_in_parentheses_is_refused(text: bytes) -> None:
+    with pytest.raises(BadRule, match="Syntax error"):
+        selector_from(text, all_channels=False)
+
+
+def test_parentheses_within_a_pattern_are_read_back() -> None:
+    selector = selector_from(b"(~a(b)c* &n)ews +get)", all_channels=False)
+    assert selector_from(b"(" + selector.describe() + b")", all_channels=False).describe() == selector.describe()
