@@ -123,11 +123,12 @@ def test_eviction_goes_on_and_what_it_leaves_is_there_behind_a_crash(tmp_path: P
     server = Served(tmp_path, *options, jumping=True)
     try:
         raw = server.connect()
-        for number in range(3000):
+        for number in range(2000):
             if number % 200 == 0:
                 server.set_clock(rng.randrange(-400, 400) * DAY_MS)
             assert raw.call("SET", f"key:{number}", f"{number}:" + "x" * 2000) == b"OK"
-            assert raw.call("OBJECT", "IDLETIME", f"key:{number}") < 3600
+            if number % 50 == 0:
+                assert raw.call("OBJECT", "IDLETIME", f"key:{number}") < 3600
         told = raw.call("INFO", "memory")
         used_bytes = next(int(line[12:]) for line in told.split(b"\r\n") if line.startswith(b"used_memory:"))
         assert used_bytes < 3_300_000
