@@ -9,6 +9,8 @@ A value of the keyspace may be returned uncopied, because a reply is encoded bef
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from librt.vecs import vec
+
 Reply: TypeAlias = Any
 """Whatever `respkv.resp.writer` can encode: a Python value as above, or an instance of a class of this module."""
 
@@ -107,6 +109,18 @@ class Pairs:
 
     def __init__(self, items: list[tuple[Reply, Reply]]) -> None:
         self.items = items
+
+
+class Scored:
+    """Members of a sorted set with their scores: flat in RESP2, an array of arrays of two in RESP3.
+
+    `is_nested` ones are arrays of two in RESP2 as well.
+    """
+
+    def __init__(self, members: list[bytes], scores: vec[float], *, is_nested: bool = False) -> None:
+        self.members = members
+        self.scores = scores
+        self.is_nested = is_nested
 
 
 class NamedReplies:

@@ -3,6 +3,7 @@
 Source of all behaviour: redis-server 7.0 and 8.2; the order of the checks too.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from respkv.commands.args import Args, parse_int
@@ -13,8 +14,9 @@ from respkv.engine.keyspace import Keyspace
 from respkv.errors import BadSyntax, CountTooSmall, NotAFloat, ReplyError
 from respkv.reply import NULL_ARRAY, Reply
 from respkv.values import geohash
-from respkv.values.geohash import Area, Cell
-from respkv.values.sorted_sets import Edge, SortedSet
+from respkv.values.geo_search import search
+from respkv.values.geohash import Area
+from respkv.values.sorted_sets import SortedSet
 
 command = CommandGroup("geo", __name__)
 
@@ -134,19 +136,6 @@ def geodist(db: Keyspace, argv: list[bytes]) -> Reply:
     return _text_of_distance(geohash.distance_m(*geohash.place_of(one), *geohash.place_of(two)) / unit_m)
 
 
-class _Found:
-    """A member that a search found."""
-
-    def __init__(self, member: bytes, score: float, distance_m: float) -> None:
-        self.member = member
-        self.score = score
-        self.distance_m = distance_m
-
-
-def _distance_of(found: _Found) -> float:
-    return found.distance_m
-
-
 class _Search:
     """A search with its options, parsed in steps as its commands have them. Raises, while parsed: ReplyError."""
 
@@ -259,55 +248,41 @@ class _Search:
 
     # Searching
 
-    def find(self) -> list[_Found]:
-        """The members asked for, in the order asked for. O(members in the cells around + found log found)."""
-        if self.value is None or self.place is None:
-            return []
-        area = Area(*self.place, self.radius_m, self.width_m, self.height_m)
-        limit = self.count if self.takes_any else 0
-        found: list[_Found] = []
-        for cell in area.cells():
-            if limit and len(found) >= limit:
-                break
-            _collect(self.value, cell, area, limit, found)
-        if self.order != _UNSORTED:
-            found.sort(key=_distance_of, reverse=self.order == _DESCENDING)
-        return found[: self.count] if self.count else found
-
     def run(self, db: Keyspace) -> Reply:
-        """The reply, after the result was stored if that was asked for."""
-        found = self.find()
+        """The reply, after the result was stored if that was asked for. O(members in the cells around + m log m)."""
+        if self.value is None or self.place is None:
+            return [] if self.destination is None else self._store(db, [], [])
+        area = Area(*self.place, self.radius_m, self.width_m, self.height_m)
+        found = search(self.value, area, self.count if self.takes_any else 0)
+        members = found.members
+        distances_m = found.distances_m
+        # In which order, and which of them.
+        chosen: Sequence[int] = range(len(members))
+        if self.order != _UNSORTED:
+            chosen = sorted(chosen, key=distances_m.__getitem__, reverse=self.order == _DESCENDING)
+        if self.count:
+            chosen = chosen[: self.count]
         if self.destination is not None:
-            pairs: list[tuple[bytes, float]] = [
-                (one.member, one.distance_m / self.unit_m if self.stores_distances else one.score) for one in found
-            ]
-            event = b"geosearchstore" if self.shape_by else b"georadiusstore"
-            return store(db, self.destination, pairs, event)
+            scores = [distances_m[at] / self.unit_m if self.stores_distances else found.scores[at] for at in chosen]
+            return self._store(db, [members[at] for at in chosen], scores)
         if not (self.with_distance or self.with_hash or self.with_place):
-            return [one.member for one in found]
-        return [self._describe(one) for one in found]
+            return [members[at] for at in chosen]
+        return [self._describe(members[at], found.scores[at], distances_m[at]) for at in chosen]
 
-    def _describe(self, found: _Found) -> list[Any]:
-        parts: list[Any] = [found.member]
+    def _store(self, db: Keyspace, members: list[bytes], scores: list[float]) -> int:
+        assert self.destination is not None
+        event = b"geosearchstore" if self.shape_by else b"georadiusstore"
+        return store(db, self.destination, list(zip(members, scores, strict=True)), event)
+
+    def _describe(self, member: bytes, score: float, distance_m: float) -> list[Any]:
+        parts: list[Any] = [member]
         if self.with_distance:
-            parts.append(_text_of_distance(found.distance_m / self.unit_m))
+            parts.append(_text_of_distance(distance_m / self.unit_m))
         if self.with_hash:
-            parts.append(int(found.score))
+            parts.append(int(score))
         if self.with_place:
-            parts.append(list(geohash.place_of(found.score)))
+            parts.append(list(geohash.place_of(score)))
         return parts
-
-
-def _collect(value: SortedSet, cell: Cell, area: Area, limit: int, found: list[_Found]) -> None:
-    """Append what is in `cell` and in `area`, until there are `limit` (0: all)."""
-    low, high = cell.scores()
-    start, stop = value.ranks_of_scores(Edge(float(low), b"", False, 0), Edge(float(high), b"", True, 0))
-    for member, score in value.pairs_between(start, stop):
-        distance_m = area.distance_to(*geohash.place_of(score))
-        if distance_m >= 0.0:
-            found.append(_Found(member, score, distance_m))
-            if limit and len(found) >= limit:
-                return
 
 
 _RADIUS_OPTIONS: Final = "<M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count:int [ANY]] [ASC | DESC]"

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from librt.vecs import vec
+
 from respkv.commands.args import Args, parse_int
 from respkv.commands.flags import DENYOOM, READONLY, WRITE
 from respkv.commands.sorted_sets import parse_score, store
@@ -9,7 +11,7 @@ from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.shards import type_name_of
 from respkv.errors import BadSyntax, NegativeLimit, NotAFloat, ReplyError, WrongType
-from respkv.reply import Pairs, Reply
+from respkv.reply import Reply, Scored
 from respkv.values.hash_map import HashMap
 from respkv.values.sorted_sets import SortedSet
 
@@ -150,9 +152,8 @@ class _Operation:
     def reply(self) -> Reply:
         """The result in order, with scores if asked for."""
         ordered = sorted((score, member) for member, score in self.pairs())
-        if self.with_scores:
-            return Pairs([(member, score) for score, member in ordered])
-        return [member for _, member in ordered]
+        members = [member for _, member in ordered]
+        return Scored(members, vec[float]([score for score, _ in ordered])) if self.with_scores else members
 
 
 def _size(source: _Source) -> int:

@@ -2,12 +2,13 @@
 
 from respkv.commands.args import Args, parse_count, parse_int
 from respkv.commands.flags import BLOCKING, FAST, WRITE
-from respkv.commands.sorted_sets import as_sorted_set, settle
+from respkv.commands.sorted_sets import as_sorted_set, remove_ranks, settle
 from respkv.commands.spec import CommandGroup
 from respkv.commands.timeouts import deadline_ms_of_seconds
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import BadSyntax, NotAnInteger, NumkeysTooSmall, PopCountTooSmall
-from respkv.reply import NULL_ARRAY, Block, Pairs, Reply
+from respkv.reply import NULL_ARRAY, Block, Reply, Scored
+from respkv.values.score_index import backwards
 from respkv.values.sorted_sets import SortedSet
 
 command = CommandGroup("sorted-set", __name__)
@@ -45,25 +46,27 @@ def _pop(db: Keyspace, argv: list[bytes], is_max: bool) -> Reply:
     if value is None or count == 0:
         return []
     if len(argv) == 3:
-        return Pairs(_take(db, argv[1], value, count, is_max))
+        return _take(db, argv[1], value, count, is_max)
     before = value.nbytes
     member, score = value.pop_last() if is_max else value.pop_first()
     settle(db, argv[1], value, before, b"zpopmax" if is_max else b"zpopmin")
     return [member, score]
 
 
-def _take(db: Keyspace, key: bytes, value: SortedSet, count: int, is_max: bool) -> list[tuple[Reply, Reply]]:
+def _take(db: Keyspace, key: bytes, value: SortedSet, count: int, is_max: bool) -> Scored:
     """Take up to `count` members out at one end, in order from there."""
     before = value.nbytes
     size = len(value)
     start = max(0, size - count) if is_max else 0
     stop = size if is_max else min(size, count)
-    pairs: list[tuple[Reply, Reply]] = list(value.pairs_between(start, stop))
+    members = value.members_between(start, stop)
+    scores = value.scores_between(start, stop)
     if is_max:
-        pairs.reverse()
-    value.remove_between(start, stop)
+        members.reverse()
+        scores = backwards(scores)
+    remove_ranks(db, value, start, stop)
     settle(db, key, value, before, b"zpopmax" if is_max else b"zpopmin")
-    return pairs
+    return Scored(members, scores)
 
 
 def _end_of(word: bytes) -> bool:
@@ -104,9 +107,10 @@ class _ManyKeys:
         value = as_sorted_set(db.edit(key))
         if value is None:
             return None
-        pairs = _take(db, key, value, self.count, self.is_max)
-        _propagate(db, key, len(pairs), self.is_max)
-        return [key, [[member, score] for member, score in pairs]]
+        taken = _take(db, key, value, self.count, self.is_max)
+        taken.is_nested = True
+        _propagate(db, key, len(taken.members), self.is_max)
+        return [key, taken]
 
 
 def _positive(word: bytes) -> int:
@@ -189,9 +193,9 @@ class _BlockingPop:
         value = as_sorted_set(self.db.edit(key))
         if value is None:
             return self._block()
-        member, score = _take(self.db, key, value, 1, self.is_max)[0]
+        taken = _take(self.db, key, value, 1, self.is_max)
         _propagate(self.db, key, 1, self.is_max)
-        return [key, member, score]
+        return [key, taken.members[0], taken.scores[0]]
 
     def _block(self) -> Block:
         return Block(self.deadline_ms, NULL_ARRAY, self.keys, SortedSet.type_name, self.retry)

@@ -8,11 +8,12 @@ from typing import Final
 
 from respkv.commands.args import Args, parse_int
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
-from respkv.commands.sorted_sets import as_sorted_set, settle, store
+from respkv.commands.sorted_sets import as_sorted_set, remove_ranks, settle, store
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import BadSyntax, ReplyError
-from respkv.reply import Pairs, Reply
+from respkv.reply import Reply, Scored
+from respkv.values.score_index import backwards
 from respkv.values.sorted_sets import Edge, SortedSet
 
 command = CommandGroup("sorted-set", __name__)
@@ -157,13 +158,14 @@ class _Query:
         value = as_sorted_set(db.find(self.key))
         if value is None:
             return []
-        if self.with_scores:
-            return Pairs(list(self.pairs(value)))
         start, stop = self.ranks(value)
         members = value.members_between(start, stop)
         if self.is_reverse:
             members.reverse()
-        return members
+        if not self.with_scores:
+            return members
+        scores = value.scores_between(start, stop)
+        return Scored(members, backwards(scores) if self.is_reverse else scores)
 
 
 def ranks_between(start: int, stop: int, size: int) -> tuple[int, int]:
@@ -341,6 +343,6 @@ def _remove(db: Keyspace, query: _Query, event: bytes) -> int:
     start, stop = query.ranks(value)
     if start < stop:
         before = value.nbytes
-        value.remove_between(start, stop)
+        remove_ranks(db, value, start, stop)
         settle(db, query.key, value, before, event)
     return stop - start

@@ -56,6 +56,17 @@ def settle(db: Keyspace, key: bytes, value: SortedSet, bytes_before: int, event:
         db.notify(GENERIC, b"del", key)
 
 
+_FREED_AT_ONCE: Final = 1000
+"""Up to so many members that a range loses are freed then; more are left to the sweeper."""
+
+
+def remove_ranks(db: Keyspace, value: SortedSet, start: int, stop: int) -> None:
+    """Take the members of the ranks from `start` on, before `stop`, out of `value`; `settle` follows."""
+    gone = value.remove_between(start, stop)
+    if stop - start > _FREED_AT_ONCE:
+        db.engine.discarded.extend(gone)
+
+
 def store(db: Keyspace, key: bytes, pairs: list[tuple[bytes, float]], event: bytes) -> int:
     """Give `key` the sorted set of `pairs`, whatever it held; of none, delete it. How many there are."""
     if pairs:
@@ -232,10 +243,7 @@ def zrem(db: Keyspace, argv: list[bytes]) -> Reply:
     if value is None:
         return 0
     before = value.nbytes
-    count = 0
-    for member in argv[2:]:
-        if value.remove(member):
-            count += 1
+    count = int(value.remove(argv[2])) if len(argv) == 3 else value.remove_all(argv, 2)
     if count:
         settle(db, key, value, before, b"zrem")
     return count
@@ -261,7 +269,7 @@ def zmscore(db: Keyspace, argv: list[bytes]) -> Reply:
     value = as_sorted_set(db.find(argv[1]))
     if value is None:
         return [None] * (len(argv) - 2)
-    return [value.score(member) for member in argv[2:]]
+    return value.scores_of(argv, 2)
 
 
 @command("ZRANK key member [WITHSCORE]", READONLY | FAST, since="2.0.0", cost="O(log n), n = members")

@@ -9,14 +9,17 @@ The same reply in both protocols:
     int           :5               float       bulk / ,1.5       bool         :1 / #t
     Status        +OK              ReplyError  -ERR ...          list         *2 ...
     dict          flat *4 / %2     set         *2 / ~2           Pairs        flat / array of arrays
-    FlatMap       as dict
+    FlatMap       as dict          Scored      as Pairs
     Verbatim      bulk / =7 txt:   BigNumber   bulk / (123       Push         *2 / >2
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from math import copysign
+from typing import Any, Final
 
 from librt.strings import BytesWriter
+from librt.vecs import vec
+from mypy_extensions import i64
 
 from respkv.doubles import format_float
 from respkv.errors import ReplyError
@@ -35,12 +38,10 @@ from respkv.reply import (
     Pairs,
     Push,
     Reply,
+    Scored,
     Status,
     Verbatim,
 )
-
-if TYPE_CHECKING:
-    from mypy_extensions import i64
 
 CRLF: Final = b"\r\n"
 BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % length for length in range(1024)]
@@ -51,6 +52,11 @@ _PART_BYTES: Final = 2048
 there is too much."""
 
 SMALL_INTS: Final[list[bytes]] = [b":%d\r\n" % number for number in range(1024)]
+
+_NUMERALS: Final[list[bytes]] = [b"%d" % number for number in range(1000)]
+_THOUSANDTHS: Final[list[bytes]] = [b"%03d" % number for number in range(1000)]
+_WHOLE_END: Final = 1e15
+"""Whole numbers below are the same as text whether they are a float or an integer."""
 
 Writer = Callable[[list[bytes], Any], None]
 
@@ -70,13 +76,19 @@ def write_bulk(out: list[bytes], text: bytes) -> None:
     out.append(CRLF)
 
 
-def _write_items(out: list[bytes], items: list[Any], write: Writer) -> None:
-    """Append elements one after the other; `write` is called for those that are neither short strings nor small ints.
+def _write_items(out: list[bytes], items: list[Any], protocol: int) -> None:
+    """Append elements one after the other.
 
     To copy the short ones into one buffer takes a third of the time of making each some parts of the output.
     """
     buffer = BytesWriter()
-    buffered: i64 = 0
+    _fill(buffer, out, items, protocol)
+    if len(buffer):
+        out.append(buffer.getvalue())
+
+
+def _fill(buffer: BytesWriter, out: list[bytes], items: list[Any], protocol: int) -> None:
+    """As `_write_items`; the end of it is left in `buffer`, which precedes what is appended to `out`."""
     for item in items:
         if type(item) is bytes:
             text: bytes = item
@@ -85,25 +97,79 @@ def _write_items(out: list[bytes], items: list[Any], write: Writer) -> None:
                 buffer.write(BULK_HEADERS[length])
                 buffer.write(text)
                 buffer.write(CRLF)
-                buffered += length + 5
-                if buffered >= _PART_BYTES:
-                    out.append(buffer.getvalue())
-                    buffer.truncate(0)
-                    buffered = 0
+                if len(buffer) >= _PART_BYTES:
+                    _move(buffer, out)
                 continue
         elif type(item) is int:
             number: int = item
             if 0 <= number < 1024:
                 buffer.write(SMALL_INTS[number])
-                buffered += 6
                 continue
-        if buffered:
-            out.append(buffer.getvalue())
-            buffer.truncate(0)
-            buffered = 0
-        write(out, item)
-    if buffered:
+        elif item is None:
+            buffer.write(b"$-1\r\n" if protocol == 2 else b"_\r\n")
+            continue
+        elif type(item) is float:
+            _write_score(buffer, item, protocol)
+            if len(buffer) >= _PART_BYTES:
+                _move(buffer, out)
+            continue
+        elif type(item) is list:
+            inner: list[Any] = item
+            buffer.write(b"*%d\r\n" % len(inner))
+            _fill(buffer, out, inner, protocol)
+            continue
+        _move(buffer, out)
+        if protocol == 2:
+            write2(out, item)
+        else:
+            write3(out, item)
+
+
+def _move(buffer: BytesWriter, out: list[bytes]) -> None:
+    """Append what is in `buffer`, which is empty then."""
+    if len(buffer):
         out.append(buffer.getvalue())
+        buffer.truncate(0)
+
+
+def _write_score(buffer: BytesWriter, score: float, protocol: int) -> None:
+    """A double, of which most are whole: these are written digit by digit, without an object."""
+    if -_WHOLE_END < score < _WHOLE_END:
+        number: i64 = int(score)
+        if float(number) == score and (number or copysign(1.0, score) > 0.0):
+            sign: i64 = 0
+            if number < 0:
+                number = -number
+                sign = 1
+            if protocol == 2:
+                size: i64 = 1
+                left: i64 = number
+                while left >= 10:
+                    left //= 10
+                    size += 1
+                buffer.write(BULK_HEADERS[size + sign])
+            else:
+                buffer.append(44)
+            if sign:
+                buffer.append(45)
+            _write_digits(buffer, number)
+            buffer.write(CRLF)
+            return
+    text = format_float(score)
+    if protocol == 2:
+        buffer.write(BULK_HEADERS[len(text)])
+    else:
+        buffer.append(44)
+    buffer.write(text)
+    buffer.write(CRLF)
+
+
+def _write_digits(buffer: BytesWriter, number: i64) -> None:
+    if number < 1000:
+        buffer.write(_NUMERALS[number])
+        return
+    _write_digits(buffer, number // 1000)
+    buffer.write(_THOUSANDTHS[number % 1000])
 
 
 def _write_int(out: list[bytes], number: int) -> None:
@@ -161,7 +227,7 @@ def _write_float2(out: list[bytes], number: float) -> None:
 
 def _write_list2(out: list[bytes], items: list[Any]) -> None:
     out.append(b"*%d\r\n" % len(items))
-    _write_items(out, items, write2)
+    _write_items(out, items, 2)
 
 
 def _write_dict2(out: list[bytes], items: dict[Any, Any]) -> None:
@@ -186,8 +252,40 @@ def _write_pairs2(out: list[bytes], pairs: Pairs) -> None:
     flat: list[Any] = []
     for first, second in pairs.items:
         flat.append(first)
-        flat.append(format_float(second) if type(second) is float else second)
-    _write_items(out, flat, write2)
+        flat.append(second)
+    _write_items(out, flat, 2)
+
+
+def _write_scored2(out: list[bytes], scored: Scored) -> None:
+    _write_scored(out, scored.members, scored.scores, 2, scored.is_nested)
+
+
+def _write_scored3(out: list[bytes], scored: Scored) -> None:
+    _write_scored(out, scored.members, scored.scores, 3, True)
+
+
+def _write_scored(out: list[bytes], members: list[bytes], scores: vec[float], protocol: int, is_nested: bool) -> None:
+    count: i64 = len(members)
+    out.append(array_header(count if is_nested else 2 * count))
+    buffer = BytesWriter()
+    at: i64 = 0
+    while at < count:
+        if is_nested:
+            buffer.write(b"*2\r\n")
+        member = members[at]
+        length: i64 = len(member)
+        if length < 1024:
+            buffer.write(BULK_HEADERS[length])
+            buffer.write(member)
+            buffer.write(CRLF)
+        else:
+            _move(buffer, out)
+            write_bulk(out, member)
+        _write_score(buffer, scores[at], protocol)
+        if len(buffer) >= _PART_BYTES:
+            _move(buffer, out)
+        at += 1
+    _move(buffer, out)
 
 
 def _write_named2(out: list[bytes], replies: NamedReplies) -> None:
@@ -235,7 +333,7 @@ def _write_float3(out: list[bytes], number: float) -> None:
 
 def _write_list3(out: list[bytes], items: list[Any]) -> None:
     out.append(b"*%d\r\n" % len(items))
-    _write_items(out, items, write3)
+    _write_items(out, items, 3)
 
 
 def _write_map3(out: list[bytes], header: bytes, items: dict[Any, Any]) -> None:
@@ -257,7 +355,7 @@ def _write_set3(out: list[bytes], items: set[Any]) -> None:
 
 def _write_members3(out: list[bytes], members: Members) -> None:
     out.append(b"~%d\r\n" % len(members.items))
-    _write_items(out, members.items, write3)
+    _write_items(out, members.items, 3)
 
 
 def _write_pairs3(out: list[bytes], pairs: Pairs) -> None:
@@ -277,7 +375,7 @@ def _write_named3(out: list[bytes], replies: NamedReplies) -> None:
 
 def _write_flat_map3(out: list[bytes], flat: FlatMap) -> None:
     out.append(b"%%%d\r\n" % (len(flat.items) >> 1))
-    _write_items(out, flat.items, write3)
+    _write_items(out, flat.items, 3)
 
 
 def _write_push3(out: list[bytes], push: Push) -> None:
@@ -320,6 +418,7 @@ _writers2: dict[type, Writer] = {
     set: _write_set2,
     Members: _write_members2,
     Pairs: _write_pairs2,
+    Scored: _write_scored2,
     NamedReplies: _write_named2,
     FlatMap: _write_flat_map2,
     Push: _write_push2,
@@ -339,6 +438,7 @@ _writers3: dict[type, Writer] = {
     set: _write_set3,
     Members: _write_members3,
     Pairs: _write_pairs3,
+    Scored: _write_scored3,
     NamedReplies: _write_named3,
     FlatMap: _write_flat_map3,
     Push: _write_push3,

@@ -22,6 +22,7 @@ from respkv.reply import (
     NullArray,
     Pairs,
     Push,
+    Scored,
     Status,
     Verbatim,
 )
@@ -106,6 +107,9 @@ def _other_to_lua(reply: Any, protocol: int) -> Any:
         if protocol == 3:
             return [[to_lua(first, protocol), to_lua(second, protocol)] for first, second in reply.items]
         return [to_lua(item, protocol) for pair in reply.items for item in pair]
+    if isinstance(reply, Scored):
+        pairs = [[member, to_lua(score, protocol)] for member, score in zip(reply.members, reply.scores, strict=True)]
+        return pairs if protocol == 3 or reply.is_nested else [item for pair in pairs for item in pair]
     if isinstance(reply, NamedReplies):
         if protocol == 3:
             return {b"map": {name: to_lua(value, protocol) for name, value in reply.items}}

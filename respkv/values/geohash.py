@@ -12,10 +12,9 @@ and order of floating-point operations, on which the last digits of its replies 
 """
 
 from math import asin, cos, isfinite, nan, pi, sin, sqrt
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from mypy_extensions import i64
+from mypy_extensions import i64
 
 STEPS: Final = 26
 LONGITUDE_MAX: Final = 180.0
@@ -25,8 +24,13 @@ EARTH_RADIUS_M: Final = 6372797.560856
 _REACH_MAX_M: Final = 20037726.37
 """Half the way around the globe in the projection that gives the latitudes their bounds."""
 
-_RADIANS: Final = pi / 180.0
+RADIANS: Final = pi / 180.0
 _ALPHABET: Final = b"0123456789bcdefghjkmnpqrstuvwxyz"
+
+_EVERY_OTHER: Final = 0x5555555555555555
+_SIZE: Final = float(1 << STEPS)
+_NUMBERS_END: Final = float(1 << 54)
+"""Numbers of cells are below, also that of the last place to the north-east."""
 
 _SPREADS: Final = (
     (16, 0x0000FFFF0000FFFF),
@@ -82,9 +86,35 @@ def _spread(number: int) -> int:
     return spread
 
 
-def _gather(number: int) -> int:
-    """Every other bit of a number of up to 54 bits, from the last one on."""
-    return int(f"{number:064b}"[1::2], 2)
+def _gather(number: i64) -> i64:
+    """The bits of a number of which every other one, from the last one on, may be set, without the zeros between."""
+    gathered = (number | number >> 1) & 0x3333333333333333
+    gathered = (gathered | gathered >> 2) & 0x0F0F0F0F0F0F0F0F
+    gathered = (gathered | gathered >> 4) & 0x00FF00FF00FF00FF
+    gathered = (gathered | gathered >> 8) & 0x0000FFFF0000FFFF
+    return (gathered | gathered >> 16) & 0x00000000FFFFFFFF
+
+
+def column_of(bits: i64) -> i64:
+    """The column of the cell of `STEPS` steps with this number, which is not negative."""
+    return _gather(bits >> 1 & _EVERY_OTHER)
+
+
+def row_of(bits: i64) -> i64:
+    """As `column_of`, the row."""
+    return _gather(bits & _EVERY_OTHER)
+
+
+def middle_of(number: float, bound: float) -> float:
+    """The longitude in the middle of a column of `STEPS` steps, or the latitude in that of a row, by its `bound`."""
+    # In this order of operations, for the sake of the last bit.
+    scale = bound + bound
+    begin = -bound + number / _SIZE * scale
+    end = -bound + (number + 1.0) / _SIZE * scale
+    middle = (begin + end) / 2
+    if middle > bound:
+        return bound
+    return middle
 
 
 def _offset(place: float, bound: float, step: int) -> int:
@@ -115,12 +145,13 @@ def score_of(longitude: float, latitude: float) -> int:
 
 def place_of(score: float) -> tuple[float, float]:
     """Longitude and latitude of the middle of the cell with this number."""
+    if 0.0 <= score < _NUMBERS_END:
+        bits: i64 = int(score)
+        return middle_of(float(column_of(bits)), LONGITUDE_MAX), middle_of(float(row_of(bits)), LATITUDE_MAX)
     # Of a score that is no number of a cell, 64 bits.
-    bits = int(score) & 0xFFFFFFFFFFFFFFFF if -9.3e18 < score < 1.9e19 else 0
-    west, east = _edges(_gather(bits >> 1), STEPS, LONGITUDE_MAX)
-    south, north = _edges(_gather(bits), STEPS, LATITUDE_MAX)
-    longitude = min(max((west + east) / 2, -LONGITUDE_MAX), LONGITUDE_MAX)
-    return longitude, min(max((south + north) / 2, -LATITUDE_MAX), LATITUDE_MAX)
+    number = int(score) & 0xFFFFFFFFFFFFFFFF if -9.3e18 < score < 1.9e19 else 0
+    column = float(_gather(number >> 1 & _EVERY_OTHER))
+    return middle_of(column, LONGITUDE_MAX), middle_of(float(_gather(number & _EVERY_OTHER)), LATITUDE_MAX)
 
 
 def text_of(longitude: float, latitude: float) -> bytes:
@@ -134,11 +165,11 @@ def text_of(longitude: float, latitude: float) -> bytes:
 
 def distance_m(longitude1: float, latitude1: float, longitude2: float, latitude2: float) -> float:
     """The way between two places along a great circle, in metres: the haversine formula."""
-    v = sin((longitude2 * _RADIANS - longitude1 * _RADIANS) / 2)
+    v = sin((longitude2 * RADIANS - longitude1 * RADIANS) / 2)
     if v == 0.0:
         return north_south_m(latitude1, latitude2)
-    one = latitude1 * _RADIANS
-    two = latitude2 * _RADIANS
+    one = latitude1 * RADIANS
+    two = latitude2 * RADIANS
     u = sin((two - one) / 2)
     a = u * u + cos(one) * cos(two) * v * v
     return 2.0 * EARTH_RADIUS_M * asin(sqrt(a))
@@ -146,7 +177,7 @@ def distance_m(longitude1: float, latitude1: float, longitude2: float, latitude2
 
 def north_south_m(latitude1: float, latitude2: float) -> float:
     """The way between two latitudes, in metres."""
-    return EARTH_RADIUS_M * abs(latitude2 * _RADIANS - latitude1 * _RADIANS)
+    return EARTH_RADIUS_M * abs(latitude2 * RADIANS - latitude1 * RADIANS)
 
 
 class Area:
@@ -178,12 +209,12 @@ class Area:
         """West, south, east and north of a box of degrees around it; where it comes near a pole, of no great worth."""
         height_m = self.height_m / 2 if self.is_box else self.radius_m
         width_m = self.width_m / 2 if self.is_box else self.radius_m
-        rows = height_m / EARTH_RADIUS_M / _RADIANS
+        rows = height_m / EARTH_RADIUS_M / RADIANS
         # The parallels are shorter towards the poles.
         latitude = self.latitude - rows if self.latitude < 0 else self.latitude + rows
         # Without end to the north there is no telling how far it goes to the east.
-        width = cos(latitude * _RADIANS) if isfinite(latitude) else nan
-        columns = width_m / EARTH_RADIUS_M / width / _RADIANS
+        width = cos(latitude * RADIANS) if isfinite(latitude) else nan
+        columns = width_m / EARTH_RADIUS_M / width / RADIANS
         return self.longitude - columns, self.latitude - rows, self.longitude + columns, self.latitude + rows
 
     def _step(self) -> int:

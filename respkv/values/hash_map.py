@@ -7,9 +7,12 @@ among millions in few large ones misses the processor's cache less often than in
 
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from respkv.values.directory import Chance, Directory
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 PART_MAX: Final = 341
 """CPython gives a dict of 512 slots more of them when it is to have 342 keys: parts to pick from."""
@@ -75,6 +78,65 @@ class HashMap(Directory):
             if len(part) <= self._small and self.depth:
                 self._merge(at)
         return old
+
+    # Many at once: the same in one loop, with all that it needs at hand.
+
+    def get_all(self, keys: list[bytes], start: int) -> list[Any]:
+        """The value of each of `keys` from `start` on, None for those that are not there. O(keys)."""
+        parts: list[dict[bytes, Any]] = self.parts
+        shift: i64 = self.shift
+        mask: i64 = self.mask
+        found: list[Any] = []
+        for index in range(start, len(keys)):
+            key = keys[index]
+            number: i64 = hash(key)
+            found.append(parts[number >> shift & mask].get(key))
+        return found
+
+    def pop_all(self, keys: list[bytes], start: int) -> list[Any]:
+        """As `get_all`, and those keys are taken out. O(keys)."""
+        parts: list[dict[bytes, Any]] = self.parts
+        shift: i64 = self.shift
+        mask: i64 = self.mask
+        small: i64 = self._small if self.depth else -1
+        removed: i64 = 0
+        found: list[Any] = []
+        for index in range(start, len(keys)):
+            key = keys[index]
+            number: i64 = hash(key)
+            at: i64 = number >> shift & mask
+            part = parts[at]
+            old = part.pop(key, None)
+            found.append(old)
+            if old is not None:
+                removed += 1
+                if len(part) <= small:
+                    self._merge(at)
+                    parts = self.parts
+                    shift = self.shift
+                    mask = self.mask
+                    small = self._small if self.depth else -1
+        self.count -= removed
+        return found
+
+    def drop_all(self, keys: list[bytes]) -> None:
+        """Take `keys` out, each of which is there. O(keys)."""
+        parts: list[dict[bytes, Any]] = self.parts
+        shift: i64 = self.shift
+        mask: i64 = self.mask
+        small: i64 = self._small if self.depth else -1
+        for key in keys:
+            number: i64 = hash(key)
+            at: i64 = number >> shift & mask
+            part = parts[at]
+            del part[key]
+            if len(part) <= small:
+                self._merge(at)
+                parts = self.parts
+                shift = self.shift
+                mask = self.mask
+                small = self._small if self.depth else -1
+        self.count -= len(keys)
 
     def pick(self, chance: Chance) -> bytes:
         """Some key, each as likely as any other. O(1): about three tries, and half the table of a part."""

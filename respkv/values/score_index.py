@@ -12,7 +12,7 @@ Scores stand side by side as machine numbers, not as objects: to bisect over obj
 each step.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from librt.vecs import append, extend, pop, vec
 
@@ -67,6 +67,16 @@ def place_of_member(members: list[bytes], member: bytes, above: bool) -> int:
     return low
 
 
+def backwards(scores: vec[float]) -> vec[float]:
+    """The same in the opposite order. O(n)."""
+    size: i64 = len(scores)
+    turned = vec[float](capacity=size)
+    while size > 0:
+        size -= 1
+        turned = append(turned, scores[size])
+    return turned
+
+
 def _with(numbers: vec[float], place: int, number: float) -> vec[float]:
     """`numbers`, which is not to be used any more, with one more of them at `place`. O(n)."""
     grown = append(numbers, number)
@@ -77,6 +87,14 @@ def _with(numbers: vec[float], place: int, number: float) -> vec[float]:
         at -= 1
     grown[low] = number
     return grown
+
+
+class Sieve:
+    """Somebody who looks at couples in order, block by block, and keeps what he wants of them."""
+
+    def sift(self, scores: vec[float], members: list[bytes], start: int, stop: int) -> bool:
+        """Look at what is from `start` on and before `stop`, and change none of it; whether there is to be more."""
+        raise NotImplementedError
 
 
 class ScoreIndex:
@@ -160,6 +178,32 @@ class ScoreIndex:
         self._shrunk(number, 1)
         return kept
 
+    def remove_all(self, scores: list[Any], members: list[bytes], start: int) -> None:
+        """Take out `members` from `start` on, in any order: `scores` has that of each, or None if it is not there.
+
+        O(log n + blocks / members) a member: those of a block together, since it is in the processor's cache then.
+        """
+        wanted: list[list[int]] = [[] for _ in self.members]
+        removed = 0
+        for at in range(len(scores)):
+            if scores[at] is not None:
+                wanted[place_of(self.last_scores, self.last_members, scores[at], members[start + at])].append(at)
+                removed += 1
+        self.size -= removed
+        # From the last one on, so that those before keep their numbers.
+        for number in range(len(wanted) - 1, -1, -1):
+            places = wanted[number]
+            if not places:
+                continue
+            block = self.members[number]
+            block_scores = self.scores[number]
+            for at in places:
+                place = place_of(block_scores, block, scores[at], members[start + at])
+                block_scores, _ = pop(block_scores, place)
+                del block[place]
+            self.scores[number] = block_scores
+            self._shrunk(number, len(places))
+
     def pop_first(self) -> tuple[bytes, float]:
         """Take out the first couple, which there is. O(1), and each few hundred times O(b / 64)."""
         self.size -= 1
@@ -177,27 +221,65 @@ class ScoreIndex:
         self._shrunk(number, 1)
         return member, score
 
-    def remove_ranks(self, start: int, stop: int) -> None:
-        """Take out all from rank `start` on and before `stop`, which are within the index. O(b + members removed)."""
+    def remove_ranks(self, start: int, stop: int) -> list[list[bytes]]:
+        """Take out all from rank `start` on and before `stop`, which are within the index; the members, in lists.
+
+        O(b + members of the blocks at both ends).
+        """
+        gone: list[list[bytes]] = []
         if start >= stop:
-            return
-        left = stop - start
-        self.size -= left
+            return gone
         number, place = self._seek(start)
-        while left > 0:
-            scores = self.scores[number]
-            members = self.members[number]
-            count = min(left, len(members) - place)
-            self.scores[number] = extend(scores[0:place], scores[place + count : len(scores)])
-            del members[place : place + count]
-            left -= count
-            blocks = len(self.members)
-            self._shrunk(number, count)
-            if left and blocks == len(self.members):
-                number += 1
-                place = 0
-            elif left:
-                number, place = self._seek(start)
+        members = self.members[number]
+        if stop - start < len(members) - place:
+            # Within one block, of which some is left behind it.
+            end = place + stop - start
+            gone.append(members[place:end])
+            self._cut(number, place, end)
+            self.size -= stop - start
+            self._shrunk(number, stop - start)
+            return gone
+        last, end = self._seek(stop) if stop < self.size else (len(self.members), 0)
+        self.size -= stop - start
+        first = number
+        if place:
+            gone.append(members[place:])
+            self._cut(number, place, len(members))
+            first += 1
+        gone += self.members[first:last]
+        if end:
+            gone.append(self.members[last][:end])
+            self._cut(last, 0, end)
+        del self.members[first:last]
+        del self.scores[first:last]
+        del self.last_members[first:last]
+        self.last_scores = extend(self.last_scores[0:first], self.last_scores[last : len(self.last_scores)])
+        self._count_runs()
+        # The one behind, then the one before: a join moves only what is behind it.
+        if first < len(self.members):
+            self._shrunk(first, 0)
+        if place:
+            self._shrunk(number, 0)
+        return gone
+
+    def _cut(self, number: int, start: int, stop: int) -> None:
+        """Take the places from `start` on and before `stop` out of block `number`."""
+        scores = self.scores[number]
+        self.scores[number] = extend(scores[0:start], scores[stop : len(scores)])
+        del self.members[number][start:stop]
+
+    def _count_runs(self) -> None:
+        sizes: list[int] = []
+        total: i64 = 0
+        blocks = self.members
+        for number in range(len(blocks)):
+            total += len(blocks[number])
+            if number & (_RUN_BLOCKS - 1) == _RUN_BLOCKS - 1:
+                sizes.append(total)
+                total = 0
+        if total:
+            sizes.append(total)
+        self.run_sizes = sizes
 
     def _shrunk(self, number: int, count: int) -> None:
         """Block `number` has lost `count` couples: keep the rest of the index true."""
@@ -347,24 +429,36 @@ class ScoreIndex:
             found += self.members[number][: count - len(found)]
         return found
 
-    def scores_between(self, start: int, stop: int) -> list[float]:
+    def scores_between(self, start: int, stop: int) -> vec[float]:
         """As `members_between`: their scores."""
-        found: list[float] = []
+        found = vec[float]()
         if start >= stop:
             return found
         number, place = self._seek(start)
         left = stop - start
         while left > 0:
             scores = self.scores[number]
-            at: i64 = place
-            end: i64 = min(len(scores), place + left)
-            while at < end:
-                found.append(scores[at])
-                at += 1
+            end = min(len(scores), place + left)
+            found = extend(found, scores[place:end])
             left -= end - place
             place = 0
             number += 1
         return found
+
+    def sift(self, start: int, stop: int, sieve: Sieve) -> None:
+        """Let `sieve` look at the couples from rank `start` on and before `stop`. O(b / 64 + their number)."""
+        if start >= stop:
+            return
+        number, place = self._seek(start)
+        left = stop - start
+        while left > 0:
+            members = self.members[number]
+            end = min(len(members), place + left)
+            if not sieve.sift(self.scores[number], members, place, end):
+                return
+            left -= end - place
+            place = 0
+            number += 1
 
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken. O(n)."""

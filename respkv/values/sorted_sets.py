@@ -7,12 +7,14 @@ to score and, for order and ranks, a `ScoreIndex`. Scores are doubles, never NaN
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from librt.vecs import vec
+
 from respkv.doubles import format_float
 from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
 from respkv.values.hash_map import LARGE_PART_MAX, HashMap
 from respkv.values.limits import Limits
-from respkv.values.score_index import ScoreIndex
+from respkv.values.score_index import ScoreIndex, Sieve
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -178,6 +180,32 @@ class SortedSet(Collection):
         self.nbytes -= MEMBER_BYTES + len(member)
         return True
 
+    def scores_of(self, members: list[bytes], start: int) -> list[Any]:
+        """The score of each of `members` from `start` on, or None. O(members)."""
+        if self.scores is not None:
+            return self.scores.get_all(members, start)
+        return [self.score(members[at]) for at in range(start, len(members))]
+
+    def remove_all(self, members: list[bytes], start: int) -> int:
+        """Take `members` from `start` on out; how many were there. O(log n) a member."""
+        before = len(self)
+        index = self.index
+        scores = self.scores
+        if index is None or scores is None:
+            for at in range(start, len(members)):
+                self.remove(members[at])
+            return before - len(self)
+        found = scores.pop_all(members, start)
+        index.remove_all(found, members, start)
+        removed_bytes: i64 = 0
+        at = start
+        for score in found:
+            if score is not None:
+                removed_bytes += len(members[at]) + MEMBER_BYTES
+            at += 1
+        self.nbytes -= removed_bytes
+        return before - len(self)
+
     def rank(self, member: bytes) -> int:
         """The rank of `member`, or -1. O(log n + blocks / 64)."""
         index = self.index
@@ -213,6 +241,12 @@ class SortedSet(Collection):
             return self.index.members_between(start, stop)
         return _unpack(self.packed)[0][start:stop]
 
+    def scores_between(self, start: int, stop: int) -> vec[float]:
+        """As `members_between`: their scores."""
+        if self.index is not None:
+            return self.index.scores_between(start, stop)
+        return vec[float](_unpack(self.packed)[1][start:stop])
+
     def pairs_between(self, start: int, stop: int) -> list[tuple[bytes, float]]:
         """As `members_between`, with their scores."""
         index = self.index
@@ -220,6 +254,16 @@ class SortedSet(Collection):
             return list(zip(index.members_between(start, stop), index.scores_between(start, stop), strict=True))
         members, scores = _unpack(self.packed)
         return list(zip(members[start:stop], scores[start:stop], strict=True))
+
+    def sift(self, low: float, high: float, sieve: Sieve) -> None:
+        """Let `sieve` look at all with scores from `low` on and below `high`. O(log n + blocks / 64 + their number)."""
+        start, stop = self.ranks_of_scores(Edge(low, b"", False, 0), Edge(high, b"", True, 0))
+        index = self.index
+        if index is not None:
+            index.sift(start, stop, sieve)
+        elif start < stop:
+            members, scores = _unpack(self.packed)
+            sieve.sift(vec[float](scores), members, start, stop)
 
     def ranks_of_scores(self, low: Edge, high: Edge) -> tuple[int, int]:
         """The range of ranks of the members with scores from `low` to `high`. O(log n + blocks / 64)."""
@@ -247,8 +291,11 @@ class SortedSet(Collection):
         stop = _rank_of_edge(index, high, not high.excluded)
         return start, max(start, stop)
 
-    def remove_between(self, start: int, stop: int) -> None:
-        """Take out the members of the ranks from `start` on, before `stop`. O(blocks + their number)."""
+    def remove_between(self, start: int, stop: int) -> list[list[bytes]]:
+        """Take out the members of the ranks from `start` on, before `stop`. O(blocks + their number).
+
+        Those of a large set are given back, in lists: of many, the sweeper may free them.
+        """
         index = self.index
         scores = self.scores
         if index is None or scores is None:
@@ -256,13 +303,15 @@ class SortedSet(Collection):
             first = listpack.seek(packed, 2 * start)
             behind = listpack.seek(packed, 2 * stop)
             self._repack(listpack.splice(packed, first, behind, b"", 2 * (start - stop)))
-            return
+            return []
+        gone = index.remove_ranks(start, stop)
         removed_bytes: i64 = 0
-        for member in index.members_between(start, stop):
-            scores.pop(member)
-            removed_bytes += len(member) + MEMBER_BYTES
+        for members in gone:
+            scores.drop_all(members)
+            for member in members:
+                removed_bytes += len(member) + MEMBER_BYTES
         self.nbytes -= removed_bytes
-        index.remove_ranks(start, stop)
+        return gone
 
     def pop_first(self) -> tuple[bytes, Any]:
         """Take out the first member of a set that has one; it and its score. O(1), now and then O(blocks / 64)."""

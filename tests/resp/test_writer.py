@@ -6,7 +6,9 @@ import pytest
 from harness import decode
 from hypothesis import given
 from hypothesis import strategies as st
+from librt.vecs import vec
 
+from respkv.doubles import format_float
 from respkv.errors import ReplyError, WrongType
 from respkv.reply import (
     NO_REPLY,
@@ -21,6 +23,7 @@ from respkv.reply import (
     NamedReplies,
     Pairs,
     Push,
+    Scored,
     Status,
     Verbatim,
 )
@@ -70,6 +73,16 @@ def written(write: Any, reply: Any) -> bytes:
         ({b"a"}, b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
         (Members([b"b", b"a"]), b"*2\r\n$1\r\nb\r\n$1\r\na\r\n", b"~2\r\n$1\r\nb\r\n$1\r\na\r\n"),
         (Pairs([(b"a", 1.0)]), b"*2\r\n$1\r\na\r\n$1\r\n1\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1\r\n"),
+        (
+            Scored([b"a", b"x" * 1024], vec[float]([-12345.0, 0.5])),
+            b"*4\r\n$1\r\na\r\n$6\r\n-12345\r\n$1024\r\n" + b"x" * 1024 + b"\r\n$3\r\n0.5\r\n",
+            b"*2\r\n*2\r\n$1\r\na\r\n,-12345\r\n*2\r\n$1024\r\n" + b"x" * 1024 + b"\r\n,0.5\r\n",
+        ),
+        (
+            Scored([b"a"], vec[float]([1.0]), is_nested=True),
+            b"*1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n",
+            b"*1\r\n*2\r\n$1\r\na\r\n,1\r\n",
+        ),
         (Push([b"x", 1]), b"*2\r\n$1\r\nx\r\n:1\r\n", b">2\r\n$1\r\nx\r\n:1\r\n"),
         (Verbatim(b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
         (Verbatim(b"hi", b"mkd"), b"$2\r\nhi\r\n", b"=6\r\nmkd:hi\r\n"),
@@ -98,6 +111,22 @@ def test_a_reply_in_both_protocols(reply: Any, resp2: bytes, resp3: bytes) -> No
 def test_what_no_protocol_has_is_a_mistake_of_ours(write: Any, reply: Any) -> None:
     with pytest.raises(TypeError, match="no RESP form"):
         written(write, reply)
+
+
+@given(st.floats(allow_nan=False) | st.integers(-(10**16), 10**16).map(float))
+def test_a_double_has_one_form_wherever_it_stands(number: float) -> None:
+    text = format_float(number)
+    assert written(write2, [number]) == b"*1\r\n$%d\r\n%b\r\n" % (len(text), text)
+    assert written(write3, [number]) == b"*1\r\n,%b\r\n" % text
+    assert written(write2, Scored([b"a"], vec[float]([number]))).endswith(b"$%d\r\n%b\r\n" % (len(text), text))
+
+
+def test_many_elements_of_all_kinds_keep_their_order() -> None:
+    items = [
+        item for number in range(2000) for item in (b"%d" % number, number, float(number), None, [number, b"x"], OK)
+    ]
+    assert written(write2, items) == b"*12000\r\n" + b"".join(written(write2, item) for item in items)
+    assert written(write3, items) == b"*12000\r\n" + b"".join(written(write3, item) for item in items)
 
 
 def test_an_error_is_one_line_whatever_it_quotes() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from librt.vecs import vec
 
 from respkv.errors import ReplyError
 from respkv.reply import (
@@ -17,6 +18,7 @@ from respkv.reply import (
     NamedReplies,
     Pairs,
     Push,
+    Scored,
     Verbatim,
 )
 from respkv.scripting.replies import size_of, to_lua
@@ -40,6 +42,8 @@ from respkv.scripting.replies import size_of, to_lua
         ({b"a"}, [b"a"], {b"set": {b"a": True}}),
         (Members([b"a", b"b"]), [b"a", b"b"], {b"set": {b"a": True, b"b": True}}),
         (Pairs([(b"a", 1), (b"b", 2)]), [b"a", 1, b"b", 2], [[b"a", 1], [b"b", 2]]),
+        (Scored([b"a"], vec[float]([1.5])), [b"a", b"1.5"], [[b"a", {b"double": 1.5}]]),
+        (Scored([b"a"], vec[float]([1.5]), is_nested=True), [[b"a", b"1.5"]], [[b"a", {b"double": 1.5}]]),
         (NamedReplies([(b"a", 1)]), [[b"a", 1]], {b"map": {b"a": 1}}),
         (Push([b"a", None]), [b"a", False], [b"a", None]),
         (Verbatim(b"x"), b"x", {b"verbatim_string": {b"string": b"x", b"format": b"txt"}}),

@@ -69,7 +69,7 @@ def test_a_long_life_of_an_index(seed: int) -> None:
                 model.insert(bisect_left(model, couple), couple)
                 index.add(score, couple[1])
         elif model:
-            way = random.randrange(4)
+            way = random.randrange(5)
             if way == 0:
                 for _ in range(min(len(model), random.randrange(300))):
                     score, member = model.pop(random.randrange(len(model)))
@@ -78,11 +78,17 @@ def test_a_long_life_of_an_index(seed: int) -> None:
                 assert index.pop_first() == model.pop(0)[::-1]
             elif way == 2:
                 assert index.pop_last() == model.pop()[::-1]
-            else:
+            elif way == 3:
                 start = random.randrange(len(model))
                 stop = min(len(model), start + random.choice([1, 50, 500, 5000]))
+                gone = index.remove_ranks(start, stop)
+                assert [member for members in gone for member in members] == [member for _, member in model[start:stop]]
                 del model[start:stop]
-                index.remove_ranks(start, stop)
+            else:
+                chosen = random.sample(model, min(len(model), random.choice([1, 50, 2000])))
+                model = sorted(set(model) - set(chosen))
+                scores = [None, *[score for score, _ in chosen]]
+                index.remove_all(scores, [b"before", b"not there", *[member for _, member in chosen]], 1)
         index.check()
         for _ in range(5):
             if model:

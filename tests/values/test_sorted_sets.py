@@ -59,6 +59,14 @@ class Life(RuleBasedStateMachine):
     def remove(self, member: bytes) -> None:
         assert self.value.remove(member) == (self.model.pop(member, None) is not None)
 
+    @rule(members=st.lists(MEMBERS))
+    def remove_all(self, members: list[bytes]) -> None:
+        assert self.value.scores_of([b"", *members], 1) == [self.model.get(member) for member in members]
+        there = self.model.keys() & set(members)
+        assert self.value.remove_all([b"", *members], 1) == len(there)
+        for member in there:
+            del self.model[member]
+
     @rule()
     def pop_first(self) -> None:
         if self.model:
