@@ -11,6 +11,9 @@ and the range of exponents that the reference uses; compared with its replies.
 from math import frexp
 from typing import Final
 
+from librt.vecs import vec
+from mypy_extensions import i64
+
 _WHOLE_MAX: Final = float(2**62)
 
 _POWER_FIRST: Final = -348
@@ -34,33 +37,82 @@ _POWERS: Final[list[tuple[int, int]]] = [
 ]
 """Every eighth power of ten that a double can need."""
 
+_HALF: Final = 0xFFFFFFFF
+_POWERS_HIGH: Final = vec[i64]([power >> 32 for power, _ in _POWERS])
+_POWERS_LOW: Final = vec[i64]([power & _HALF for power, _ in _POWERS])
+_POWER_EXPONENTS: Final = vec[i64]([exponent for _, exponent in _POWERS])
+
 
 def _times(one: int, two: int) -> int:
     return (one * two + (1 << 63)) >> 64
 
 
-def _digits_of(number: float) -> tuple[str, int]:
-    """Digits and a power of ten whose product reads back as `number`, which is above 0 and finite."""
-    mantissa, _, power = repr(number).partition("e")
-    whole, _, places = mantissa.partition(".")
-    exponent = (int(power) if power else 0) - len(places)
-    digits = (whole + places).lstrip("0")
-    if len(digits) <= 15 and -22 <= exponent < 0 and _is_well_within(int(digits), exponent, number):
-        return digits, exponent
-    product, exponent = grisu2(number)
-    return str(product), exponent
+def digits_of(number: float) -> tuple[int, int]:
+    """As `grisu2`, for which this is the same in machine integers where compiled, as far as 64 bits are enough."""
+    fraction, power_of_two = frexp(number)
+    if power_of_two < -1021:
+        return grisu2(number)
+    significand: i64 = int(fraction * 9007199254740992.0)  # 2**53
+    exponent: i64 = power_of_two - 53 - 11
+    place: i64 = (int(-float(exponent + _POWER_COUNT) * _LOG10_OF_2) - _POWER_FIRST) // _POWER_STEP
+    scale: i64 = exponent + _POWER_EXPONENTS[place] + 64
+    while scale < -60 or scale > -32:
+        place = place + 1 if scale < -60 else place - 1
+        scale = exponent + _POWER_EXPONENTS[place] + 64
+    bits: i64 = -scale
+    if bits > 59:
+        return grisu2(number)
+    # All that has 64 bits may be negative where compiled: it is shifted and masked, and subtracted, but not compared.
+    nearer: i64 = 1 if significand == 1 << 52 else 0
+    upper: i64 = _times_power((2 * significand + 1) << 10, place) - 1
+    lower: i64 = _times_power(((2 << nearer) * significand - 1) << (10 - nearer), place) + 1
+    middle: i64 = _times_power(significand << 11, place)
+    width: i64 = upper - lower
+    wanted: i64 = upper - middle
+    one: i64 = 1 << bits
+    fraction_mask: i64 = one - 1
+    whole: i64 = upper >> bits & (1 << (64 - bits)) - 1
+    behind: i64 = upper & fraction_mask
+    digits: i64 = 0
+    unit: i64 = 1_000_000_000
+    kappa: i64 = 9
+    decimal: i64 = -(_POWER_FIRST + _POWER_STEP * place)
+    while kappa >= 0:
+        digits = 10 * digits + whole // unit
+        whole = whole % unit
+        rest: i64 = (whole << bits) + behind
+        if 0 <= rest <= width:
+            # The unit is larger than the interval: there is nothing to lower.
+            return digits, decimal + kappa
+        unit = unit // 10
+        kappa -= 1
+    kappa = 0
+    rest = behind
+    while True:
+        rest = rest * 10
+        width = width * 10
+        wanted = wanted * 10
+        kappa -= 1
+        digits = 10 * digits + (rest >> bits)
+        rest = rest & fraction_mask
+        if rest < width:
+            break
+    while rest < wanted and width - rest >= one and (rest + one < wanted or wanted - rest > rest + one - wanted):
+        digits -= 1
+        rest += one
+    return digits, decimal + kappa
 
 
-def _is_well_within(digits: int, exponent: int, number: float) -> bool:
-    """Whether Grisu2 would find these up to 15 digits, times a negative power of ten, for `number`.
-
-    It misses them if they are too near to half the way from `number` to its neighbour.
-    """
-    fraction, binary_exponent = frexp(number)
-    significand = int(fraction * 9007199254740992.0)  # 2**53
-    power = 10**-exponent
-    off = abs((digits << 53 - binary_exponent) - significand * power)
-    return significand != 1 << 52 and 512 * off < 255 * power
+def _times_power(number: i64, place: i64) -> i64:
+    """The upper 64 bits of the product of `number` and the power of ten at `place`, rounded."""
+    high: i64 = number >> 32 & _HALF
+    low: i64 = number & _HALF
+    power_high: i64 = _POWERS_HIGH[place]
+    power_low: i64 = _POWERS_LOW[place]
+    one: i64 = low * power_high
+    two: i64 = high * power_low
+    carried: i64 = (low * power_low >> 32 & _HALF) + (one & _HALF) + (two & _HALF) + (1 << 31)
+    return high * power_high + (one >> 32 & _HALF) + (two >> 32 & _HALF) + (carried >> 32)
 
 
 def grisu2(number: float) -> tuple[int, int]:
@@ -148,7 +200,7 @@ def format_float(number: float) -> bytes:
     if -_WHOLE_MAX <= number <= _WHOLE_MAX and number == int(number):
         return b"%d" % int(number) if number or str(number)[0] != "-" else b"-0"
     sign = "-" if number < 0 else ""
-    digits, exponent = _digits_of(abs(number))
+    digits, exponent = digits_of(abs(number))
     return (sign + _lay_out(str(digits), exponent)).encode()
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.doubles import format_float, grisu2
+from respkv.doubles import digits_of, format_float, grisu2
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,14 @@ def test_a_double_reads_back_as_it_was(number: float) -> None:
 def test_the_digits_of_grisu_read_back(number: float) -> None:
     digits, exponent = grisu2(number)
     assert float(f"{digits}e{exponent}") == number
+
+
+@given(
+    st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+    | st.integers(-1074, 1023).map(lambda exponent: 2.0**exponent)
+)
+def test_machine_integers_lead_to_the_same_digits(number: float) -> None:
+    assert digits_of(number) == grisu2(number)
 
 
 @given(st.integers(1, 10**15), st.integers(1, 12))

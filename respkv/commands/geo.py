@@ -272,7 +272,7 @@ class _Search:
     def _store(self, db: Keyspace, members: list[bytes], scores: list[float]) -> int:
         assert self.destination is not None
         event = b"geosearchstore" if self.shape_by else b"georadiusstore"
-        return store(db, self.destination, list(zip(members, scores, strict=True)), event)
+        return store(db, self.destination, members, scores, event)
 
     def _describe(self, member: bytes, score: float, distance_m: float) -> list[Any]:
         parts: list[Any] = [member]

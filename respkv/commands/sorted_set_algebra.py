@@ -13,7 +13,7 @@ from respkv.engine.shards import type_name_of
 from respkv.errors import BadSyntax, NegativeLimit, NotAFloat, ReplyError, WrongType
 from respkv.reply import Reply, Scored
 from respkv.values.hash_map import HashMap
-from respkv.values.sorted_sets import SortedSet
+from respkv.values.sorted_sets import SortedSet, in_order
 
 command = CommandGroup("sorted-set", __name__)
 
@@ -40,11 +40,17 @@ class _Source:
         else:
             raise WrongType
 
-    def pairs(self) -> list[tuple[bytes, float]]:
+    def columns(self) -> tuple[list[bytes], list[Any]]:
         """Members and scores, in order if they have one: so they are near each other in memory, and sorted soon."""
         if self.value is not None:
-            return self.value.pairs()
-        return [(member, self.scores.get(member)) for member in self.scores]
+            size = len(self.value)
+            return self.value.members_between(0, size), list(self.value.scores_between(0, size))
+        members = list(self.scores)
+        return members, self.scores.get_all(members, 0)
+
+    def pairs(self) -> list[tuple[bytes, float]]:
+        """As `columns`, in couples."""
+        return list(zip(*self.columns(), strict=True))
 
     def weighted(self, score: float) -> float:
         """`score` times the weight; 0 where that is no number."""
@@ -96,15 +102,17 @@ class _Operation:
             else:
                 raise BadSyntax
 
-    def pairs(self) -> list[tuple[bytes, float]]:
-        """The result, often in order. O(members of all sets)."""
-        if self.kind == _UNION:
-            found = self._union()
-        elif self.kind == _INTERSECTION:
-            found = self._intersection()
-        else:
-            found = self._difference()
-        return list(found.items())
+    def find(self) -> tuple[list[bytes], list[Any]]:
+        """The members of the result and their scores, often in order. O(members of all sets)."""
+        if self.kind == _DIFFERENCE:
+            return self._difference()
+        found = self._union() if self.kind == _UNION else self._intersection()
+        return list(found), list(found.values())
+
+    def store(self, db: Keyspace, key: bytes, event: bytes) -> int:
+        """Give `key` the result; how many members it has."""
+        members, scores = self.find()
+        return store(db, key, members, scores, event)
 
     def count(self) -> int:
         """How many members the intersection has, counted up to the limit."""
@@ -143,17 +151,18 @@ class _Operation:
                 found[member] = score
         return found
 
-    def _difference(self) -> dict[bytes, float]:
-        first, *others = self.sources
-        return {
-            member: score for member, score in first.pairs() if not any(source.scores.has(member) for source in others)
-        }
+    def _difference(self) -> tuple[list[bytes], list[Any]]:
+        members, scores = self.sources[0].columns()
+        for source in self.sources[1:]:
+            absent = source.scores.absent(members)
+            members = [members[at] for at in absent]
+            scores = [scores[at] for at in absent]
+        return members, scores
 
     def reply(self) -> Reply:
         """The result in order, with scores if asked for."""
-        ordered = sorted((score, member) for member, score in self.pairs())
-        members = [member for _, member in ordered]
-        return Scored(members, vec[float]([score for score, _ in ordered])) if self.with_scores else members
+        members, scores = in_order(*self.find())
+        return Scored(members, vec[float](scores)) if self.with_scores else members
 
 
 def _size(source: _Source) -> int:
@@ -242,7 +251,7 @@ def zintercard(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def zunionstore(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give `destination` the members and scores that ZUNION finds; how many there are."""
-    return store(db, argv[1], _Operation(db, argv, 2, _UNION, b"zunionstore").pairs(), b"zunionstore")
+    return _Operation(db, argv, 2, _UNION, b"zunionstore").store(db, argv[1], b"zunionstore")
 
 
 @command(
@@ -255,7 +264,7 @@ def zunionstore(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def zinterstore(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give `destination` the members and scores that ZINTER finds; how many there are."""
-    return store(db, argv[1], _Operation(db, argv, 2, _INTERSECTION, b"zinterstore").pairs(), b"zinterstore")
+    return _Operation(db, argv, 2, _INTERSECTION, b"zinterstore").store(db, argv[1], b"zinterstore")
 
 
 @command(
@@ -267,4 +276,4 @@ def zinterstore(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def zdiffstore(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give `destination` the members and scores that ZDIFF finds; how many there are."""
-    return store(db, argv[1], _Operation(db, argv, 2, _DIFFERENCE, b"zdiffstore").pairs(), b"zdiffstore")
+    return _Operation(db, argv, 2, _DIFFERENCE, b"zdiffstore").store(db, argv[1], b"zdiffstore")

@@ -145,14 +145,6 @@ class _Query:
         start += self.offset
         return start, start + count
 
-    def pairs(self, value: SortedSet) -> list[tuple[bytes, float]]:
-        """The members asked for, in the order asked for, with scores."""
-        start, stop = self.ranks(value)
-        pairs = value.pairs_between(start, stop)
-        if self.is_reverse:
-            pairs.reverse()
-        return pairs
-
     def reply(self, db: Keyspace) -> Reply:
         """What is there of it. Raises WrongType."""
         value = as_sorted_set(db.find(self.key))
@@ -273,7 +265,11 @@ def zrangestore(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give `dst` the members that ZRANGE finds in `src`; how many there are."""
     query = _Query(argv, 2, UNSAID, False, True)
     value = as_sorted_set(db.find(query.key))
-    return store(db, argv[1], [] if value is None else query.pairs(value), b"zrangestore")
+    if value is None:
+        return store(db, argv[1], [], [], b"zrangestore")
+    start, stop = query.ranks(value)
+    scores = list(value.scores_between(start, stop))
+    return store(db, argv[1], value.members_between(start, stop), scores, b"zrangestore")
 
 
 @command("ZCOUNT key min:double max:double", READONLY | FAST, since="2.0.0", cost="O(log n), n = members")

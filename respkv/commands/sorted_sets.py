@@ -3,7 +3,7 @@
 Source of all behaviour: redis-server 7.0 and 8.2; the order of the checks too.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from respkv.commands.args import INT64_MAX, check_drawn, check_repetitions, parse_float, parse_within
 from respkv.commands.events import GENERIC, ZSET
@@ -67,14 +67,14 @@ def remove_ranks(db: Keyspace, value: SortedSet, start: int, stop: int) -> None:
         db.engine.discarded.extend(gone)
 
 
-def store(db: Keyspace, key: bytes, pairs: list[tuple[bytes, float]], event: bytes) -> int:
-    """Give `key` the sorted set of `pairs`, whatever it held; of none, delete it. How many there are."""
-    if pairs:
-        db.set(key, SortedSet.of(pairs, db.engine.limits))
+def store(db: Keyspace, key: bytes, members: list[bytes], scores: list[Any], event: bytes) -> int:
+    """Give `key` the sorted set of these members, no two the same, whatever it held; of none, delete it. How many."""
+    if members:
+        db.set(key, SortedSet.of_distinct(members, scores, db.engine.limits))
         db.notify(ZSET, event, key)
     elif db.remove(key):
         db.notify(GENERIC, b"del", key)
-    return len(pairs)
+    return len(members)
 
 
 @command(

@@ -11,6 +11,8 @@ Written are 5 and 17. Compiled.
 import struct
 from typing import TYPE_CHECKING
 
+from librt.strings import BytesWriter, write_f64_le
+
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack, require_unique, ziplist_elements
 from respkv.persistence.rdb_reader import RdbReader
@@ -125,10 +127,20 @@ def encode_sorted_set(value: SortedSet) -> tuple[int, bytes]:
     """Type 17 for small ones, else 5."""
     if value.is_packed:
         return rdb.TYPE_ZSET_LISTPACK, encode_string(value.packed)
-    pairs = value.pairs()
-    pieces = [encode_length(len(pairs))]
+    members = value.members_between(0, len(value))
+    scores = value.scores_between(0, len(value))
+    buffer = BytesWriter()
+    buffer.write(encode_length(len(members)))
     # The reference writes the largest first, and loads fastest what comes in that order.
-    for member, score in reversed(pairs):
-        pieces.append(encode_text(member))
-        pieces.append(struct.pack("<d", score))
-    return rdb.TYPE_ZSET, b"".join(pieces)
+    at: i64 = len(members)
+    while at > 0:
+        at -= 1
+        member = members[at]
+        size = len(member)
+        if 0 < size < 64 and member[0] >= 58:
+            buffer.append(size)
+            buffer.write(member)
+        else:
+            buffer.write(encode_text(member))
+        write_f64_le(buffer, scores[at])
+    return rdb.TYPE_ZSET, buffer.getvalue()

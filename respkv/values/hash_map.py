@@ -38,6 +38,27 @@ class HashMap(Directory):
             made.put(key, value)
         return made
 
+    @staticmethod
+    def of_distinct(keys: list[bytes], values: list[Any], part_max: int) -> "HashMap":
+        """These keys, no two the same, and their values. O(n)."""
+        made = HashMap(len(keys), part_max)
+        parts: list[dict[bytes, Any]] = made.parts
+        shift: i64 = made.shift
+        mask: i64 = made.mask
+        for index in range(len(keys)):
+            key = keys[index]
+            number: i64 = hash(key)
+            at: i64 = number >> shift & mask
+            part = parts[at]
+            part[key] = values[index]
+            if len(part) > part_max:
+                made._split(at)
+                parts = made.parts
+                shift = made.shift
+                mask = made.mask
+        made.count = len(keys)
+        return made
+
     def __len__(self) -> int:
         """How many keys there are. O(1)."""
         return self.count
@@ -55,6 +76,11 @@ class HashMap(Directory):
         """Whether `key` is in it. O(1)."""
         part: dict[bytes, Any] = self.parts[(hash(key) >> self.shift) & self.mask]
         return key in part
+
+    def replace(self, key: bytes, value: Any) -> None:
+        """Give `key`, which is there, another value. O(1)."""
+        part: dict[bytes, Any] = self.parts[(hash(key) >> self.shift) & self.mask]
+        part[key] = value
 
     def put(self, key: bytes, value: Any) -> Any:
         """Give `key` a value; the one that it had, or None if it is new. O(1)."""
@@ -91,6 +117,19 @@ class HashMap(Directory):
             key = keys[index]
             number: i64 = hash(key)
             found.append(parts[number >> shift & mask].get(key))
+        return found
+
+    def absent(self, keys: list[bytes]) -> list[int]:
+        """The places in `keys` of those that are not there. O(keys)."""
+        parts: list[dict[bytes, Any]] = self.parts
+        shift: i64 = self.shift
+        mask: i64 = self.mask
+        found: list[int] = []
+        for index in range(len(keys)):
+            key = keys[index]
+            number: i64 = hash(key)
+            if key not in parts[number >> shift & mask]:
+                found.append(index)
         return found
 
     def pop_all(self, keys: list[bytes], start: int) -> list[Any]:

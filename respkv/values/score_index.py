@@ -208,8 +208,13 @@ class ScoreIndex:
         """Take out the first couple, which there is. O(1), and each few hundred times O(b / 64)."""
         self.size -= 1
         self.scores[0], score = pop(self.scores[0], 0)
-        member = self.members[0].pop(0)
-        self._shrunk(0, 1)
+        members = self.members[0]
+        member = members.pop(0)
+        if len(members) < _BLOCK_MIN:
+            self._shrunk(0, 1)
+        else:
+            # Its last couple is the same.
+            self.run_sizes[0] -= 1
         return member, score
 
     def pop_last(self) -> tuple[bytes, float]:

@@ -5,6 +5,7 @@ to score and, for order and ranks, a `ScoreIndex`. Scores are doubles, never NaN
 """
 
 from bisect import bisect_left, bisect_right
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from librt.vecs import vec
@@ -75,17 +76,22 @@ class SortedSet(Collection):
     def of(pairs: list[tuple[bytes, float]], limits: Limits) -> "SortedSet":
         """The sorted set of these members and scores, in any order; of a member given twice the last. O(n log n)."""
         scores: dict[bytes, Any] = dict(pairs)
-        order = sorted([(score, member) for member, score in scores.items()])
+        return SortedSet.of_distinct(list(scores), list(scores.values()), limits)
+
+    @staticmethod
+    def of_distinct(members: list[bytes], scores: list[Any], limits: Limits) -> "SortedSet":
+        """The sorted set of these members, no two the same, each with its score. O(n log n), or O(n) in order."""
+        members, scores = in_order(members, scores)
         made = SortedSet()
-        longest = max(map(len, scores), default=0)
-        if len(order) <= limits.zset_max_listpack_entries and longest <= limits.zset_max_listpack_value:
+        longest = max(map(len, members), default=0)
+        if len(members) <= limits.zset_max_listpack_entries and longest <= limits.zset_max_listpack_value:
             encoded: list[bytes] = []
-            for score, member in order:
-                encoded.append(listpack.encode(member))
-                encoded.append(_encode_score(score))
+            for at in range(len(members)):
+                encoded.append(listpack.encode(members[at]))
+                encoded.append(_encode_score(scores[at]))
             made._repack(listpack.join(encoded))
         else:
-            made._fill([score for score, _ in order], [member for _, member in order], scores)
+            made._fill(scores, members)
         return made
 
     @staticmethod
@@ -157,7 +163,7 @@ class SortedSet(Collection):
         before: float = old
         if before == score:
             return UNCHANGED
-        scores.put(member, boxed)
+        scores.replace(member, boxed)
         index.add(boxed, index.remove(before, member))
         return UPDATED
 
@@ -346,7 +352,7 @@ class SortedSet(Collection):
         """Give up the packed form. O(n)."""
         if self.index is None:
             members, scores = _unpack(self.packed)
-            self._fill(scores, members, dict(zip(members, scores, strict=True)))
+            self._fill(scores, members)
 
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken. O(n)."""
@@ -366,11 +372,11 @@ class SortedSet(Collection):
         size = OBJECT_BYTES + INDEX_BYTES + sum(len(member) + MEMBER_BYTES for member in table)
         assert self.nbytes == size, (self.nbytes, size)
 
-    def _fill(self, scores: list[Any], members: list[bytes], by_member: dict[bytes, Any]) -> None:
+    def _fill(self, scores: list[Any], members: list[bytes]) -> None:
         index = ScoreIndex()
         index.build(scores, members)
         self.packed = b""
-        self.scores = HashMap.of(by_member, LARGE_PART_MAX)
+        self.scores = HashMap.of_distinct(members, scores, LARGE_PART_MAX)
         self.index = index
         self.nbytes = OBJECT_BYTES + INDEX_BYTES + len(members) * MEMBER_BYTES + sum(map(len, members))
 
@@ -398,6 +404,18 @@ class SortedSet(Collection):
         place = _place_packed(packed, score, member)
         self._repack(listpack.splice(packed, place, place, encoded + _encode_score(score), 2))
         return ADDED
+
+
+def in_order(members: list[bytes], scores: list[Any]) -> tuple[list[bytes], list[Any]]:
+    """The same members with the same scores, by score, then by their bytes. O(n) where they are so already."""
+    before = -inf
+    for at in range(len(scores)):
+        here: float = scores[at]
+        if here < before or (here == before and at and members[at] < members[at - 1]):
+            order = sorted(zip(scores, members, strict=True))
+            return [member for _, member in order], [score for score, _ in order]
+        before = here
+    return members, scores
 
 
 def _moved(packed: bytes, start: int, stop: int, place: int, encoded: bytes) -> bytes:
