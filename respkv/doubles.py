@@ -65,13 +65,15 @@ def digits_of(number: float) -> tuple[int, int]:
     # All that has 64 bits may be negative where compiled: it is shifted and masked, and subtracted, but not compared.
     nearer: i64 = 1 if significand == 1 << 52 else 0
     upper: i64 = _times_power((2 * significand + 1) << 10, place) - 1
-    lower: i64 = _times_power(((2 << nearer) * significand - 1) << (10 - nearer), place) + 1
+    lower: i64 = _times_power(((2 + 2 * nearer) * significand - 1) << (10 - nearer), place) + 1
     middle: i64 = _times_power(significand << 11, place)
     width: i64 = upper - lower
     wanted: i64 = upper - middle
-    one: i64 = 1 << bits
+    # In variables: mypyc shifts a literal as C's int, of 32 bits.
+    one: i64 = 1
+    whole: i64 = upper >> bits & (one << (64 - bits)) - 1
+    one = one << bits
     fraction_mask: i64 = one - 1
-    whole: i64 = upper >> bits & (1 << (64 - bits)) - 1
     behind: i64 = upper & fraction_mask
     digits: i64 = 0
     unit: i64 = 1_000_000_000
@@ -132,7 +134,7 @@ def grisu2(number: float) -> tuple[int, int]:
     upper = (2 * significand + 1) << shift
     # Below a power of two, the neighbour is half as far away.
     nearer = 1 if significand == 1 << 52 else 0
-    lower = ((2 << nearer) * significand - 1) << (shift - nearer)
+    lower = ((2 + 2 * nearer) * significand - 1) << (shift - nearer)
     middle = significand << (shift + 1)
     exponent -= shift + 1
     # A power of ten that brings the exponent between -60 and -32.

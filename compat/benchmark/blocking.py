@@ -238,6 +238,9 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
     _places: (
         _reading("GEOSEARCH", "GEOSEARCH", "places", "FROMLONLAT", 0, 0, "BYRADIUS", 3000, "km", "ASC", "WITHDIST"),
         _reading("GEOSEARCH, any 10", "GEOSEARCH", "places", "FROMLONLAT", 0, 0, "BYRADIUS", 3000, "km", "COUNT", 10),
+        _reading("GEORADIUS", "GEORADIUS", "places", 0, 0, 3000, "km", "WITHDIST", "WITHCOORD"),
+        Case("GEOPOS of many", ("GEOPOS", "places", *_numbered(lambda number: (_element(number),)))),
+        Case("GEOHASH of many", ("GEOHASH", "places", *_numbered(lambda number: (_element(number),)))),
         _spoiling("GEOSEARCHSTORE", "GEOSEARCHSTORE", "near", "places", "FROMLONLAT", 0, 0, "BYBOX", 6000, 6000, "km"),
     ),
     _one_stream: (

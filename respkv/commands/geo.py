@@ -97,21 +97,25 @@ def geopos(db: Keyspace, argv: list[bytes]) -> Reply:
     """The longitude and latitude of each member, or nil in its place."""
     value = as_sorted_set(db.find(argv[1]))
     places: list[Reply] = []
-    for member in argv[2:]:
-        score = None if value is None else value.score(member)
-        places.append(NULL_ARRAY if score is None else list(geohash.place_of(score)))
+    for score in _scores_of(value, argv):
+        if score is None:
+            places.append(NULL_ARRAY)
+        else:
+            longitude, latitude = geohash.place_of(score)
+            places.append([longitude, latitude])
     return places
+
+
+def _scores_of(value: SortedSet | None, argv: list[bytes]) -> list[Any]:
+    """The score of each member that is named behind the key, or None."""
+    return [None] * (len(argv) - 2) if value is None else value.scores_of(argv, 2)
 
 
 @command("GEOHASH key [member [member ...]]", READONLY, since="3.2.0", cost="O(1) a member")
 def geohash_(db: Keyspace, argv: list[bytes]) -> Reply:
     """The place of each member as geohash.org writes it, or nil in its place."""
     value = as_sorted_set(db.find(argv[1]))
-    texts: list[Reply] = []
-    for member in argv[2:]:
-        score = None if value is None else value.score(member)
-        texts.append(None if score is None else geohash.text_of(*geohash.place_of(score)))
-    return texts
+    return [None if score is None else geohash.text_of(*geohash.place_of(score)) for score in _scores_of(value, argv)]
 
 
 @command("GEODIST key member1 member2 [M | KM | FT | MI]", READONLY, since="3.2.0", cost="O(1)")

@@ -14,6 +14,7 @@ and order of floating-point operations, on which the last digits of its replies 
 from math import asin, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final
 
+from librt.strings import BytesWriter
 from mypy_extensions import i64
 
 STEPS: Final = 26
@@ -31,14 +32,6 @@ _EVERY_OTHER: Final = 0x5555555555555555
 _SIZE: Final = float(1 << STEPS)
 _NUMBERS_END: Final = float(1 << 54)
 """Numbers of cells are below, also that of the last place to the north-east."""
-
-_SPREADS: Final = (
-    (16, 0x0000FFFF0000FFFF),
-    (8, 0x00FF00FF00FF00FF),
-    (4, 0x0F0F0F0F0F0F0F0F),
-    (2, 0x3333333333333333),
-    (1, 0x5555555555555555),
-)
 
 
 class Cell:
@@ -78,12 +71,13 @@ class Cell:
         return bits << shift, (bits + 1) << shift
 
 
-def _spread(number: int) -> int:
+def _spread(number: i64) -> i64:
     """The bits of a number of up to 27 bits, with a zero in front of each."""
-    spread: i64 = number
-    for shift, mask in _SPREADS:
-        spread = (spread | spread << shift) & mask
-    return spread
+    spread = (number | number << 16) & 0x0000FFFF0000FFFF
+    spread = (spread | spread << 8) & 0x00FF00FF00FF00FF
+    spread = (spread | spread << 4) & 0x0F0F0F0F0F0F0F0F
+    spread = (spread | spread << 2) & 0x3333333333333333
+    return (spread | spread << 1) & _EVERY_OTHER
 
 
 def _gather(number: i64) -> i64:
@@ -140,7 +134,13 @@ def is_place(longitude: float, latitude: float) -> bool:
 
 def score_of(longitude: float, latitude: float) -> int:
     """The number of the smallest cell in which a place is, as a sorted set keeps it."""
-    return cell_of(longitude, latitude, STEPS).bits()
+    return _bits_of(longitude, latitude, LATITUDE_MAX)
+
+
+def _bits_of(longitude: float, latitude: float, latitude_max: float) -> i64:
+    column: i64 = _offset(longitude, LONGITUDE_MAX, STEPS)
+    row: i64 = _offset(latitude, latitude_max, STEPS)
+    return _spread(row) | _spread(column) << 1
 
 
 def place_of(score: float) -> tuple[float, float]:
@@ -159,8 +159,14 @@ def text_of(longitude: float, latitude: float) -> bytes:
 
     There latitudes go up to 90.
     """
-    bits = Cell(_offset(longitude, 180.0, STEPS), _offset(latitude, 90.0, STEPS), STEPS).bits()
-    return bytes(_ALPHABET[bits >> (47 - 5 * number) & 31] for number in range(10)) + b"0"
+    bits: i64 = _bits_of(longitude, latitude, 90.0)
+    text = BytesWriter()
+    shift: i64 = 47
+    while shift > 0:
+        text.append(_ALPHABET[bits >> shift & 31])
+        shift -= 5
+    text.append(48)
+    return text.getvalue()
 
 
 def distance_m(longitude1: float, latitude1: float, longitude2: float, latitude2: float) -> float:
