@@ -195,7 +195,7 @@ def raw_client(client: redis.Redis) -> Raw:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], client: redis.Redis, output: Path) -> None:
-    end_s = time.monotonic() + 20
+    end_s = time.monotonic() + 30
     while time.monotonic() < end_s:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended: {output.read_text(errors='replace')[-2000:]}")

@@ -47,7 +47,7 @@ class Crowd:
     def go_on(self) -> None:
         """Return when everybody has had some more replies."""
         rounds = self.rounds + 10
-        eventually(lambda: self.rounds >= rounds, "replies to others", 5)
+        eventually(lambda: self.rounds >= rounds, "replies to others")
 
     def close(self) -> None:
         self._is_over = True

@@ -122,12 +122,12 @@ def test_the_thread_syncs_all_that_was_written_when_it_starts(bench: Bench) -> N
 
     def hold() -> None:
         entered.release()
-        assert release.acquire(timeout=10)
+        assert release.acquire(timeout=30)
 
     bench.files.fail["sync"] = hold
     bench.set(log, b"a", b"1")
     log.request_sync()
-    assert entered.acquire(timeout=10)
+    assert entered.acquire(timeout=30)
     assert log.is_sync_in_flight
     bench.set(log, b"b", b"2")
     log.request_sync()
@@ -136,7 +136,7 @@ def test_the_thread_syncs_all_that_was_written_when_it_starts(bench: Bench) -> N
     release.release()
     wait_readable(log)
     assert log.collect() == 1
-    assert entered.acquire(timeout=10)
+    assert entered.acquire(timeout=30)
     release.release()
     wait_readable(log)
     assert log.collect() == 3

@@ -21,7 +21,7 @@ def apply(argv: list[bytes], core: Core) -> None:
 
 
 def until(condition: Callable[[], object]) -> None:
-    end_s = time.monotonic() + 20
+    end_s = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end_s
         time.sleep(0.01)

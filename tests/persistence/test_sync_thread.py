@@ -22,7 +22,7 @@ class Disk:
 
     def sync(self, fd: int) -> None:
         self.entered.release()
-        assert self.release.acquire(timeout=20)
+        assert self.release.acquire(timeout=30)
         if self.error is not None:
             raise self.error
         self.synced.append(fd)
@@ -48,14 +48,14 @@ def wait(thread: SyncThread) -> None:
 
 def test_what_is_asked_for_during_a_sync_is_one_more(disk: Disk, thread: SyncThread) -> None:
     thread.request(7, 1, 100 * 1)
-    assert disk.entered.acquire(timeout=20)
+    assert disk.entered.acquire(timeout=30)
     assert thread.is_busy
     for lsn in (2, 3, 4):
         thread.request(7, lsn, 100 * lsn)
     disk.release.release()
     wait(thread)
     assert thread.collect() == (1, 100, None)
-    assert disk.entered.acquire(timeout=20)
+    assert disk.entered.acquire(timeout=30)
     disk.release.release()
     wait(thread)
     assert thread.collect() == (4, 400, None)
@@ -70,7 +70,7 @@ def test_after_a_failure_nothing_is_synced_until_it_is_forgotten(disk: Disk, thr
     wait(thread)
     assert thread.collect() == (0, 0, disk.error)
     thread.request(7, 2, 100 * 2)
-    assert disk.entered.acquire(timeout=20)
+    assert disk.entered.acquire(timeout=30)
     assert not disk.entered.acquire(timeout=0.1)
     thread.pause()
     disk.error = None
@@ -84,7 +84,7 @@ def test_after_a_failure_nothing_is_synced_until_it_is_forgotten(disk: Disk, thr
 
 def test_a_pause_waits_for_the_sync_in_flight_and_drops_what_was_not_begun(disk: Disk, thread: SyncThread) -> None:
     thread.request(7, 1, 100 * 1)
-    assert disk.entered.acquire(timeout=20)
+    assert disk.entered.acquire(timeout=30)
     thread.request(7, 2, 100 * 2)
     releasing = threading.Timer(0.05, disk.release.release)
     releasing.start()
@@ -98,7 +98,7 @@ def test_a_pause_waits_for_the_sync_in_flight_and_drops_what_was_not_begun(disk:
 def test_how_long_a_sync_takes_is_known_meanwhile(disk: Disk, thread: SyncThread) -> None:
     assert thread.busy_s == 0
     thread.request(7, 1, 100 * 1)
-    assert disk.entered.acquire(timeout=20)
+    assert disk.entered.acquire(timeout=30)
     first = thread.busy_s
     assert thread.busy_s > first > 0
 
