@@ -16,19 +16,22 @@
 
 /* Deeper is left to cjson.lua, which knows the limit. */
 #define DEPTH_MAX 100
-/* A longer text is given back when it was used. */
+/* A longer text is given back when it was used; or, if an error of Lua left, when another one begins. */
 #define KEPT_BYTES 65536
 
 enum { DECODE = 1, ENCODE, OPTION };
 /* `options` is a table that has something at 1 once an option was asked for. */
 enum { OF_JSON = 1, OF_SLOW, OF_OPTIONS, OF_NULL, UPVALUES = OF_NULL };
 
-/* The growing text */
+/* The growing text; it is not in Lua, so it has a bound of its own: what Lua would not take anyway is left to it. */
 
 static int reserve(Json *json, size_t more)
 {
     if (json->capacity - json->size >= more) {
         return 1;
+    }
+    if (2 * (long long)(json->size + more) > json->room_bytes) {
+        return 0;
     }
     size_t capacity = 2 * json->capacity + more + 256;
     char *bytes = realloc(json->bytes, capacity);
@@ -561,14 +564,18 @@ static int decode(lua_State *L)
 {
     Json *json = lua.touserdata(L, UPVALUE(OF_JSON));
     int count = lua.gettop(L);
-    return count == 1 && !has_options(L) && is_decoded(L, json) ? 1 : leave(L, count);
+    int is_done = count == 1 && !has_options(L) && is_decoded(L, json);
+    begin(json);
+    return is_done ? 1 : leave(L, count);
 }
 
 static int encode(lua_State *L)
 {
     Json *json = lua.touserdata(L, UPVALUE(OF_JSON));
     int count = lua.gettop(L);
-    return count == 1 && !has_options(L) && is_encoded(L, json) ? 1 : leave(L, count);
+    int is_done = count == 1 && !has_options(L) && is_encoded(L, json);
+    begin(json);
+    return is_done ? 1 : leave(L, count);
 }
 
 static int option(lua_State *L)

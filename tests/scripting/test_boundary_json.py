@@ -182,6 +182,8 @@ def test_what_is_left_to_lua_is_said_as_ever(monkeypatch: pytest.MonkeyPatch, bo
         b"for i = 1, 2e4 do pcall(function() t[i] = cjson.encode({i, 'abc', {i}}) end) end return 1",
         b"local s = string.rep('[],', 1e6) t[1] = cjson.decode('[' .. s .. '1]') return 1",
         b"t[1] = cjson.encode(string.rep('\\1', 5e6)) return 1",
+        b"local s = string.rep('x', 1e5) for i = 1, 200 do t[i] = s end t = cjson.encode(t) return 1",
+        b"local s = {1} for i = 1, 40 do s = {s, s} end t = cjson.encode(s) return 1",
     ],
 )
 def test_json_that_fills_the_memory_ends_a_script_and_the_next_one_runs(
