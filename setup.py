@@ -27,7 +27,7 @@ PyMODINIT_FUNC PyInit_probe(void) { return NULL; }
 
 BOUNDARY = Extension(
     "respkv.scripting._boundary",
-    ["respkv/scripting/_boundary.c", "respkv/scripting/_json.c", "respkv/scripting/_run.c"],
+    [f"respkv/scripting/_{part}.c" for part in ("boundary", "guards", "json", "run")],
     depends=["respkv/scripting/_lua.h"],
     extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"],
     optional=True,

@@ -1,4 +1,4 @@
-/* What _boundary.c, _json.c and _run.c share: the functions of lupa's Lua, and the state of `_json.c` that a Boundary keeps.
+/* What the files in C share: the functions of lupa's Lua, and the state of `_json.c` that a Boundary keeps.
  *
  * Of Lua 5.1's lua.h, whose binary interface is fixed; `respkv_open_boundary` checks that it is so.
  */
@@ -29,10 +29,13 @@ enum { LUA_GLOBALSINDEX = -10002, LUA_MULTRET = -1, LUA_GCCOUNT = 3, LUA_MASKCOU
     X(int, checkstack, (lua_State *, int))                                \
     X(int, type, (lua_State *, int))                                      \
     X(int, rawequal, (lua_State *, int, int))                             \
+    X(int, isnumber, (lua_State *, int))                                  \
     X(double, tonumber, (lua_State *, int))                               \
+    X(size_t, objlen, (lua_State *, int))                                 \
     X(int, toboolean, (lua_State *, int))                                 \
     X(const char *, tolstring, (lua_State *, int, size_t *))              \
     X(void *, touserdata, (lua_State *, int))                             \
+    X(lua_CFunction, tocfunction, (lua_State *, int))                     \
     X(void, createtable, (lua_State *, int, int))                         \
     X(int, next, (lua_State *, int))                                      \
     X(void, rawget, (lua_State *, int))                                   \

@@ -8,8 +8,10 @@ import os
 from typing import Any
 
 
-def open_boundary(lua: Any, module_path: str, callbacks: tuple[Any, ...], room_bytes: int) -> tuple[Any, Any] | None:
-    """A boundary for the runtime `lua`, and what opens it in there; None where there is none.
+def open_boundary(
+    lua: Any, module_path: str, callbacks: tuple[Any, ...], room_bytes: int
+) -> tuple[Any, Any, Any] | None:
+    """A boundary for the runtime `lua`, what opens it in there, and what guards functions of Lua; None without it.
 
     `callbacks` are in the order in which `_boundary.c` names them; `room_bytes` is what Lua may hold before a reply.
     The boundary must live as long as the runtime.
@@ -24,6 +26,8 @@ def open_boundary(lua: Any, module_path: str, callbacks: tuple[Any, ...], room_b
         boundary = _boundary.Boundary(module_path, callbacks, room_bytes)
     except ImportError:
         return None
-    found = lua.globals()[b"package"][b"loadlib"](os.fsencode(_boundary.__file__), b"respkv_open_boundary")
+    loadlib = lua.globals()[b"package"][b"loadlib"]
+    path = os.fsencode(_boundary.__file__)
+    opener, guard = loadlib(path, b"respkv_open_boundary"), loadlib(path, b"respkv_guard")
     # Not a function: nothing, a message, and what was impossible.
-    return None if type(found) is tuple else (boundary, found)
+    return None if type(opener) is tuple or type(guard) is tuple else (boundary, opener, guard)

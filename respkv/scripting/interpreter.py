@@ -20,6 +20,7 @@ from respkv.reply import OK
 from respkv.scripting import bits, structs
 from respkv.scripting.arguments import BadArgument, text_of
 from respkv.scripting.boundary import open_boundary
+from respkv.scripting.bytecode import SAFE_PARAMETERS, parameters_before_dots
 from respkv.scripting.chance import Chance
 from respkv.scripting.host import Host
 from respkv.scripting.replies import PLAIN_BYTES, argv_of, size_of, to_lua
@@ -254,7 +255,7 @@ class Interpreter:
     def _wire(self, version: bytes, version_number: int) -> Any:
         """The functions and constants that sandbox.lua asks for."""
         table = self._table_from
-        boundary = self._open_boundary()
+        boundary, guard = self._open_boundary()
         redis = {
             b"call": self._call,
             b"pcall": self._pcall,
@@ -296,6 +297,8 @@ class Interpreter:
                 b"raise": self._raise,
                 b"open_boundary": boundary,
                 b"boundary": self._boundary.handle() if boundary else None,
+                b"guard": guard,
+                b"wants_room": _wants_room,
                 b"new_json": self._json,
                 b"interrupt": self._interrupt,
                 b"script_protocol": self._script_protocol,
@@ -310,7 +313,7 @@ class Interpreter:
             }
         )
 
-    def _open_boundary(self) -> Any:
+    def _open_boundary(self) -> tuple[Any, Any]:
         """What gives Lua its functions in C, if there are such."""
         from lupa import lua51
 
@@ -330,9 +333,9 @@ class Interpreter:
         room_bytes = base_bytes + self.memory_max_bytes - _HEADROOM_BYTES
         found = open_boundary(self._lua, lua51.__file__, callbacks, room_bytes)
         if found is None:
-            return None
+            return None, None
         self._boundary = found[0]
-        return found[1]
+        return found[1:]
 
     def _json(self) -> Any:
         """The library `cjson`; its `new` gives another one with options of its own."""
@@ -577,6 +580,10 @@ class Interpreter:
 
 def _not_registered(message: bytes) -> ReplyError:
     return ReplyError(b"ERR Error registering functions: " + message)
+
+
+def _wants_room(code: bytes) -> bool:
+    return parameters_before_dots(code) > SAFE_PARAMETERS
 
 
 def _are_flags(words: bytes) -> bool:

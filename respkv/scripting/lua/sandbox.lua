@@ -22,14 +22,16 @@ local function as_functions(t)
 end
 as_functions(wire)
 
-local error, type, next, pairs, ipairs, select, unpack = error, type, next, pairs, ipairs, select, unpack
+local error, type, next, pairs, ipairs, select, tonumber, unpack =
+    error, type, next, pairs, ipairs, select, tonumber, unpack
 local real_pcall, real_xpcall, real_rawget, real_rawset, real_rawequal = pcall, xpcall, rawget, rawset, rawequal
 local real_getmetatable, real_setmetatable, real_tostring = getmetatable, setmetatable, tostring
 local real_loadstring, real_load, setfenv, concat = loadstring, load, setfenv, table.concat
 local real_create, real_resume, real_yield = coroutine.create, coroutine.resume, coroutine.yield
 local real_running, real_status = coroutine.running, coroutine.status
 local getinfo, sethook = debug.getinfo, debug.sethook
-local byte, find = string.byte, string.find
+local byte, dump, find, gsub, sub = string.byte, string.dump, string.find, string.gsub, string.sub
+local ceil, floor = math.ceil, math.floor
 
 local READONLY = "Attempt to modify a readonly table"
 
@@ -287,6 +289,18 @@ local function text_only(chunk)
     return byte(chunk, 1) == 27 and " " .. chunk or chunk
 end
 
+-- The function that a text makes. Lua does not hold on to the name while it compiles, which may collect garbage (as in
+-- CVE-2025-49844): it does not matter if the same text is held here.
+local function build(text, name)
+    local zero = find(name, "%z")
+    name = zero and sub(name, 1, zero - 1) or name
+    local f, err = real_loadstring(text_only(text), name)
+    if f and find(text, "...", 1, true) and wire.wants_room(dump(f)) then
+        return nil, "function with too many parameters before '...'"
+    end
+    return f, err
+end
+
 local function in_environment(f, err)
     if f then
         setfenv(f, environment)
@@ -300,7 +314,7 @@ function globals.loadstring(text, name)
         error("bad argument #1 to 'loadstring' (string expected, got " .. type(text) .. ")", 2)
     end
     text = text .. ""
-    return in_environment(real_loadstring(text_only(text), name or text))
+    return in_environment(build(text, real_tostring(name or text)))
 end
 
 function globals.load(read, name)
@@ -324,7 +338,7 @@ function globals.load(read, name)
     if not ok then
         return nil, exposed(err)
     end
-    return in_environment(real_loadstring(text_only(concat(pieces)), name or "=(load)"))
+    return in_environment(build(concat(pieces), real_tostring(name or "=(load)")))
 end
 
 -- Coroutines
@@ -384,6 +398,80 @@ end
 
 local strings = copy(real_G.string)
 strings.dump = nil
+
+-- Bounds on what can end the process: see _guards.c. Where that C is not to be had, a function of Lua stands between,
+-- which loses the position of a caller that returns its value at once.
+local PLACES_MAX, SHORT_BYTES, REPETITIONS_MAX = 8000, 200, 1000
+local ERRORS_OF_C = {
+    "bad argument ", "invalid ", "malformed pattern ", "missing ", "too many captures", "unbalanced ", "unfinished ",
+}
+
+local function refuse_results()
+    error("too many results to unpack", 3)
+end
+
+local function refuse_pattern()
+    error("pattern too complex", 3)
+end
+
+local function index_of(at, value, default)
+    local number = value == nil and default or tonumber(value)
+    if not number or (type(value) == "boolean") then
+        error("bad argument #" .. at .. " to 'unpack' (number expected, got " .. type(value) .. ")", 3)
+    end
+    number = number < 0 and ceil(number) or floor(number)
+    return (number + 2 ^ 31) % 2 ^ 32 - 2 ^ 31
+end
+
+local function guarded_unpack(...)
+    local list, first, last = ...
+    local given = select("#", ...)
+    if type(list) ~= "table" then
+        local got = given == 0 and "no value" or type(list)
+        error("bad argument #1 to 'unpack' (table expected, got " .. got .. ")", 2)
+    end
+    first = index_of(2, first, 1)
+    -- Also where it is no number at all.
+    if not (index_of(3, last, #list) - first < PLACES_MAX - given) then
+        error("too many results to unpack", 2)
+    end
+    return unpack(...)
+end
+
+local function passed(name, ok, ...)
+    if ok then
+        return ...
+    end
+    local err = ...
+    for _, beginning in ipairs(ERRORS_OF_C) do
+        if type(err) == "string" and find(err, beginning, 1, true) == 1 then
+            -- It has neither position nor name, since pcall stood where the script does.
+            local named = gsub(err, "'%?'", "'" .. name .. "'")
+            error(named, 3)
+        end
+    end
+    error(err, 0)
+end
+
+local function guarded_match(name, real)
+    return function(...)
+        local _, pattern = ...
+        if type(pattern) == "string" and #pattern > SHORT_BYTES then
+            local _, repetitions = gsub(pattern, "[*+?-]", "")
+            if repetitions > REPETITIONS_MAX then
+                error("pattern too complex", 2)
+            end
+        end
+        return passed(name, real_pcall(real, ...))
+    end
+end
+
+globals.unpack = wire.guard and wire.guard(unpack, refuse_results, true) or guarded_unpack
+for _, name in ipairs({ "find", "match", "gmatch", "gfind", "gsub" }) do
+    local real = strings[name]
+    strings[name] = wire.guard and wire.guard(real, refuse_pattern, false) or guarded_match(name, real)
+end
+
 local maths = copy(real_G.math)
 
 globals.string = readonly(strings)
@@ -456,7 +544,7 @@ end
 
 -- Replies
 
-local format, floor = string.format, math.floor
+local format = string.format
 local DEPTH_MAX = 4000
 
 -- A number as an integer reply shows it: cut towards zero.
@@ -740,7 +828,7 @@ real_of[library_environment] = globals
 
 -- Load a library: whether it worked, and what is wrong or its functions.
 local function load_library(text)
-    local f, err = real_loadstring(text_only(text), "@user_function")
+    local f, err = build(text, "@user_function")
     if not f then
         return false, "compile", err
     end
@@ -770,7 +858,7 @@ local function call_function(f, protocol, keys, argv)
 end
 
 local function compile(text, name)
-    local f, err = real_loadstring(text_only(text), name)
+    local f, err = build(text, name)
     if not f then
         return nil, err
     end
