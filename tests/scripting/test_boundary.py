@@ -93,7 +93,7 @@ WRAPPINGS = (
     b"return { %b, 5 }",
     b"local a, e = xpcall(function() return %b end, function(e) return type(e) end) return { tostring(a), type(e) }",
     b"local t = {} for i = 1, 30 do t[i] = %b end return t",
-    b"return string.gsub('ab', 'a', function() return type(%b) end)",
+    b"local text = string.gsub('ab', 'a', function() return type(%b) end) return text",
     b"redis.setresp(3)\nreturn %b",
     b"local ok, e = pcall(pcall, function() return %b end) return type(e)",
     b"local t = { 3, 1, 2 } table.sort(t, function(x, y) local _ = %b return x < y end) return t",

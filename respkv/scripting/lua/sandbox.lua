@@ -402,9 +402,6 @@ strings.dump = nil
 -- Bounds on what can end the process: see _guards.c. Where that C is not to be had, a function of Lua stands between,
 -- which loses the position of a caller that returns its value at once.
 local PLACES_MAX, SHORT_BYTES, REPETITIONS_MAX = 8000, 200, 1000
-local ERRORS_OF_C = {
-    "bad argument ", "invalid ", "malformed pattern ", "missing ", "too many captures", "unbalanced ", "unfinished ",
-}
 
 local function refuse_results()
     error("too many results to unpack", 3)
@@ -443,24 +440,25 @@ local function passed(name, ok, ...)
         return ...
     end
     local err = ...
-    for _, beginning in ipairs(ERRORS_OF_C) do
-        if type(err) == "string" and find(err, beginning, 1, true) == 1 then
-            -- It has neither position nor name, since pcall stood where the script does.
-            local named = gsub(err, "'%?'", "'" .. name .. "'")
-            error(named, 3)
-        end
+    if err == "not enough memory" then
+        error(err, 0)
     end
-    error(err, 0)
+    -- It has neither position nor name, since pcall stood where the script does.
+    err = gsub(err, "'%?'", "'" .. name .. "'")
+    error(err, 3)
 end
 
 local function guarded_match(name, real)
     return function(...)
-        local _, pattern = ...
+        local _, pattern, replacement = ...
         if type(pattern) == "string" and #pattern > SHORT_BYTES then
             local _, repetitions = gsub(pattern, "[*+?-]", "")
             if repetitions > REPETITIONS_MAX then
                 error("pattern too complex", 2)
             end
+        end
+        if type(replacement) == "function" or type(replacement) == "table" then
+            return real(...) -- whose errors are the script's own, but for those of a pattern, which tell a line of ours
         end
         return passed(name, real_pcall(real, ...))
     end
