@@ -402,8 +402,12 @@ class AppendLog:
         self._checksum = FIRST_CHECKSUM
 
     def _measure(self) -> None:
-        """Take stock of the files: `base_size` is what growth is measured against."""
-        self._older_size = sum(self.files.size(self.layout.path(item)) for item in self.manifest.to_load()[:-1])
+        """Take stock of the files: `base_size` is what growth is measured against.
+
+        If a disk does not tell, the last figure stays: only when the next compaction comes depends on it.
+        """
+        with contextlib.suppress(OSError):
+            self._older_size = sum(self.files.size(self.layout.path(item)) for item in self.manifest.to_load()[:-1])
         self.base_size = self._older_size + self._size
 
 

@@ -374,3 +374,20 @@ def test_each_batch_says_how_much_was_on_disk_when_it_was_written(bench: Bench) 
     assert size < whole < grown
     first = len(FIRST_BATCH)
     assert told == [0, first, first, whole, grown, 0, first]
+
+
+def test_sizes_that_a_disk_does_not_tell_stop_no_new_base(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = bench.open()
+    bench.set(log, b"k", b"v")
+    base_size = log.base_size
+
+    def size(path: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(bench.files, "size", size)
+    log.adopt(log.manifest)
+    assert log.base_size >= base_size
+    bench.rebase(log)
+    assert log.state == OK
+    monkeypatch.undo()
+    assert bench.recovered() == {b"k": b"v"}
