@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from respkv.commands.flags import (
     ADMIN,
@@ -35,6 +35,9 @@ from respkv.commands.flags import (
 from respkv.commands.histogram import Histogram
 from respkv.commands.syntax import KeySpec, Syntax, find_keys, parse
 from respkv.engine.locked_keys import LockedKeys
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 Handler = Callable[[Any, list[bytes]], Any]
 KeyFinder = Callable[[list[bytes]], list[bytes]]
@@ -110,10 +113,11 @@ class Spec:
         slot_of: KeySpec | None = None,
     ) -> None:
         self.handler = handler
-        self.least = syntax.least
-        self.most = syntax.most
+        # Machine integers where compiled: the loop compares them before each command.
+        self.least: i64 = syntax.least
+        self.most: i64 = syntax.most
         self.wants_session = wants_session
-        self.mask = mask_of(
+        self.mask: i64 = mask_of(
             flags,
             wants_session=wants_session or handler is None,
             has_keys=bool(syntax.keys) or key_finder is not None,

@@ -67,12 +67,20 @@ class LockedKeys:
         return key in self.entries or self.exclusives > 0
 
     def has_any(self, words: list[bytes], step: i64) -> bool:
-        """As `has`, for any of `words` from the second on, of which every `step`th is a key. O(words)."""
+        """As `has`, for any of `words` from the second on, of which every `step`th may be a key. O(words)."""
         if self.exclusives:
             return True
         if not _COUNTS:
             return not self.entries.keys().isdisjoint(words[1::step])
         counts = self._counts
+        if step == 1:
+            # The usual case, in the fastest loop; the command's name may be among the words.
+            for word in words:
+                if counts[_slot_of(word)] == 0:
+                    continue
+                if word in self.entries:
+                    return True
+            return False
         size: i64 = len(words)
         at: i64 = 1
         while at < size:
@@ -84,7 +92,12 @@ class LockedKeys:
 
     def has_any_anywhere(self, words: list[bytes]) -> bool:
         """As `has_any`, for all words and in all databases. O(words * databases in which keys are locked)."""
-        return any(each.entries and each.has_any(words, 1) for each in self._databases.values())
+        for each in self._databases.values():
+            if not each.entries:
+                continue
+            if each.has_any(words, 1):
+                return True
+        return False
 
 
 def _slot_of(key: bytes) -> i64:

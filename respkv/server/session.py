@@ -41,6 +41,8 @@ from respkv.server.stats import Stats
 from respkv.server.tracking import Tracking
 
 if TYPE_CHECKING:
+    from mypy_extensions import i64
+
     from respkv.server.server import Server
 
 logger = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ class Session:
         self.has_authenticated = False
         self.protocol = 2
         self.db: Keyspace = server.engine.databases[0]
-        self.gate = server.gate | GATE_ALWAYS
+        self.gate: i64 = server.gate | GATE_ALWAYS
         self.reader = RequestReader(server.bulk_max_bytes)
         self.out: list[bytes] = []
         # The batch that must be durable before the output may leave; 0 for none.
@@ -500,7 +502,7 @@ class Session:
         out = self.out
         db = self.db
         # While transactions are open, the keys of each command are looked for among those that they have locked.
-        gate = self.gate & ~GATE_LOCKS
+        gate: i64 = self.gate & ~GATE_LOCKS
         minds_locks = self.gate & GATE_LOCKS != 0
         spec: Spec | None = None
         self.timed_ns = 0
