@@ -1,17 +1,14 @@
-"""The engine of a store in this process: its latch, group commit among threads, and its housekeeping thread.
+"""The engine of a store in this process: its latch, what a call does, and its housekeeping thread.
 
     put ── latch ── run the command, its effect joins the batch ── the disk? ── unlatch
                                                                      │
-                           nobody syncs: write the batch, sync it with the latch open, tell everybody
-                           somebody does: wait; the next sync takes all that came meanwhile
+                                                     respkv.embedded.group_commit
 
 Rule 1: one thread at a time is in the engine, the one that holds the latch. A call holds it for microseconds: not while
   the disk works, and not while code of the program runs (`get_and_update`).
 Rule 2: what a call returns is durable as the policy says, what it read included: under `always` nobody acts on a value
   that a crash can take back.
-Rule 3: at most one thread syncs the log, and whoever changes the log's files reserves it first (`_reserve`), so that
-  no file is closed or replaced under a sync.
-Rule 4: a process that was forked has no part in the store: every call raises StoreClosedError there, and its copies of
+Rule 3: a process that was forked has no part in the store: every call raises StoreClosedError there, and its copies of
   the descriptors are closed, so that the lock on the directory goes with its owner.
 """
 
@@ -37,6 +34,7 @@ from respkv.embedded.errors import (
     WrongTypeError,
     store_error,
 )
+from respkv.embedded.group_commit import GroupCommit
 from respkv.embedded.no_files import NoFiles
 from respkv.engine.clock import steady_s, unix_ms
 from respkv.engine.engine import Argv, Engine
@@ -106,8 +104,6 @@ class Core:
         # A sync has ended, or a compaction, or a reservation.
         self._changed = threading.Condition(self.latch)
         self._house = threading.Condition(self.latch)
-        self._syncing = False
-        self._reserved = 0
         self._hurried = 0
         # Set by a caller that waits elsewhere (`respkv.embedded.async_store`). It learns by `unsettled` for which
         # batch, by LockWanted for which locks; it is told of `release`, and calls again with `turn` as who has them.
@@ -129,6 +125,7 @@ class Core:
         self.server = self.instance.server
         self.durability = self.instance.durability
         self.storage = self.instance.storage
+        self.commits = GroupCommit(self.latch, self._changed, self.durability, self._release_clients)
         self.db: Keyspace = self.engine.databases[0]
         self.clients = Clients()
         self.server.hurry = self._hurry
@@ -279,7 +276,7 @@ class Core:
         try:
             log = self.durability.log
             if log is not None and self.durability.holds:
-                self._settle_now(log, lsn)
+                self.commits.wait_for(log, lsn)
         finally:
             self.latch.release()
 
@@ -368,56 +365,14 @@ class Core:
         if self.defers:
             self.unsettled = max(self.unsettled, lsn)
             return
-        self._settle_now(log, lsn)
+        self.commits.wait_for(log, lsn)
 
-    def _settle_now(self, log: AppendLog, lsn: int) -> None:
-        engine = self.engine
-        durability = self.durability
-        while engine.durable < lsn:
-            if self._syncing or self._reserved:
-                self._changed.wait()
-                continue
-            if durability.failed:
-                raise self.disk_error()
-            if engine.effects:
-                durability.write()
-            self._sync(log)
-
-    def _sync(self, log: AppendLog) -> None:
-        """Sync what is written, with the latch open meanwhile."""
-        fd = log.begin_sync()
-        if fd >= 0:
-            self._syncing = True
-            error: OSError | None = None
-            self.latch.release()
-            try:
-                log.files.sync(fd)
-            except OSError as problem:
-                error = problem
-            finally:
-                # After an interrupt nobody knows how far it came: the next one takes it all.
-                self.latch.acquire()
-                self._syncing = False
-                self._changed.notify_all()
-            log.end_sync(error)
-        self.durability.take_over_state()
-        if self.durability.failed or fd >= 0:
-            self.clients.release()
-
-    def _reserve(self) -> None:
-        """Nobody syncs from now on, until `_unreserve`."""
-        self._reserved += 1
-        while self._syncing:
-            self._changed.wait()
-
-    def _unreserve(self) -> None:
-        self._reserved -= 1
-        self._changed.notify_all()
+    def _release_clients(self) -> None:
+        self.clients.release()
 
     def disk_error(self) -> DiskError:
         """Why writes are refused just now."""
-        reason = self.server.persistence.write_error
-        return DiskError(f"the log cannot be written: {reason or 'the disk failed'}")
+        return self.commits.disk_error()
 
     # Housekeeping
 
@@ -445,7 +400,7 @@ class Core:
         engine = self.engine
         server = self.server
         engine.now_ms = unix_ms()
-        self._reserve()
+        self.commits.reserve()
         try:
             if self.closed:  # meanwhile
                 return 0
@@ -457,7 +412,7 @@ class Core:
             if engine.effects:
                 self.durability.write()
         finally:
-            self._unreserve()
+            self.commits.unreserve()
         self.clients.release()
         now_ms = unix_ms()
         pause_ms = int((HURRY_S if has_more or self._hurried else TICK_S) * 1000)
@@ -536,7 +491,7 @@ class Core:
             return True
         self.closed = True
         self._why_closed = why
-        self._reserve()
+        self.commits.reserve()
         try:
             is_safe = True
             if self.engine.effects:
@@ -553,7 +508,7 @@ class Core:
             # which would look through all of them.
             for db in self.engine.databases:
                 db.shards.clear()
-            self._unreserve()
+            self.commits.unreserve()
             self._house.notify_all()
             _open_cores.discard(self)
         return is_safe
