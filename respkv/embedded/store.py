@@ -38,6 +38,13 @@ _TTL_MAX_MS: Final = 1 << 53
 class StoreStats:
     """What `Store.stats` tells.
 
+    >>> import respkv
+    >>> store = respkv.Store()
+    >>> store.multi_put({"a": b"1", "b": b"22"})
+    >>> stats = store.stats()
+    >>> stats.keys, stats.data_bytes, stats.disk_bytes, stats.transactions
+    (2, 5, 0, 0)
+
     Attributes:
         keys: how many there are, those included that have expired and were not met yet.
         expiring: how many of them have a time to live.
