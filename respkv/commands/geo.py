@@ -115,7 +115,14 @@ def _scores_of(value: SortedSet | None, argv: list[bytes]) -> list[Any]:
 def geohash_(db: Keyspace, argv: list[bytes]) -> Reply:
     """The place of each member as geohash.org writes it, or nil in its place."""
     value = as_sorted_set(db.find(argv[1]))
-    return [None if score is None else geohash.text_of(*geohash.place_of(score)) for score in _scores_of(value, argv)]
+    texts: list[Reply] = []
+    for score in _scores_of(value, argv):
+        if score is None:
+            texts.append(None)
+        else:
+            longitude, latitude = geohash.place_of(score)
+            texts.append(geohash.text_of(longitude, latitude))
+    return texts
 
 
 @command("GEODIST key member1 member2 [M | KM | FT | MI]", READONLY, since="3.2.0", cost="O(1)")
@@ -285,7 +292,8 @@ class _Search:
         if self.with_hash:
             parts.append(int(score))
         if self.with_place:
-            parts.append(list(geohash.place_of(score)))
+            longitude, latitude = geohash.place_of(score)
+            parts.append([longitude, latitude])
         return parts
 
 

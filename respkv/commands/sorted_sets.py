@@ -149,6 +149,13 @@ def _add_all(db: Keyspace, key: bytes, members: list[bytes], scores: list[float]
     if value is None:
         if options & _XX:
             return 0
+        if len(members) > limits.zset_max_listpack_entries:
+            # Whatever else the options say, all are new, unless one of them comes twice.
+            made = SortedSet.of_many(members, scores)
+            if made is not None:
+                db.set(key, made)
+                db.notify(ZSET, b"zadd", key)
+                return len(members)
         value = SortedSet()
         if len(members) > limits.zset_max_listpack_entries:
             # Before scores go into a listpack, where a negative zero becomes a zero.

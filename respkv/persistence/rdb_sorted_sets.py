@@ -8,10 +8,9 @@
 Written are 5 and 17. Compiled.
 """
 
-import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from librt.strings import BytesWriter, write_f64_le
+from librt.strings import BytesWriter, read_f64_le, write_f64_le
 
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack, require_unique, ziplist_elements
@@ -64,14 +63,20 @@ def decode_text(reader: RdbReader) -> SortedSet | None:
 
 def decode_plain(reader: RdbReader) -> SortedSet | None:
     """Type 5."""
-    pairs: list[tuple[bytes, float]] = []
+    members: list[bytes] = []
+    scores: list[Any] = []
     for _ in range(reader.read_length()):
-        member = reader.read_string()
-        score: float = struct.unpack("<d", reader.read_bytes(8))[0]
+        members.append(reader.read_string())
+        score = read_f64_le(reader.read_bytes(8), 0)
         if score != score:
             raise ValueError("a score that is no number")
-        pairs.append((member, score))
-    return _unique(reader, pairs)
+        scores.append(score)
+    if len(members) <= reader.limits.zset_max_listpack_entries:
+        return _unique(reader, list(zip(members, scores, strict=True)))
+    value = SortedSet.of_many(members, scores)
+    if value is None:
+        raise ValueError("a member twice in a sorted set")
+    return value
 
 
 def _unique(reader: RdbReader, pairs: list[tuple[bytes, float]]) -> SortedSet | None:

@@ -138,8 +138,8 @@ def score_of(longitude: float, latitude: float) -> int:
 
 
 def _bits_of(longitude: float, latitude: float, latitude_max: float) -> i64:
-    column: i64 = _offset(longitude, LONGITUDE_MAX, STEPS)
-    row: i64 = _offset(latitude, latitude_max, STEPS)
+    column: i64 = int((longitude + LONGITUDE_MAX) / (LONGITUDE_MAX + LONGITUDE_MAX) * _SIZE)
+    row: i64 = int((latitude + latitude_max) / (latitude_max + latitude_max) * _SIZE)
     return _spread(row) | _spread(column) << 1
 
 

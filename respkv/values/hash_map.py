@@ -39,8 +39,8 @@ class HashMap(Directory):
         return made
 
     @staticmethod
-    def of_distinct(keys: list[bytes], values: list[Any], part_max: int) -> "HashMap":
-        """These keys, no two the same, and their values. O(n)."""
+    def of_columns(keys: list[bytes], values: list[Any], part_max: int) -> "HashMap":
+        """These keys and their values; of a key that comes twice the last. O(n)."""
         made = HashMap(len(keys), part_max)
         parts: list[dict[bytes, Any]] = made.parts
         shift: i64 = made.shift
@@ -56,7 +56,7 @@ class HashMap(Directory):
                 parts = made.parts
                 shift = made.shift
                 mask = made.mask
-        made.count = len(keys)
+        made.count = sum(map(len, made.dicts()))
         return made
 
     def __len__(self) -> int:

@@ -108,6 +108,15 @@ class Life(RuleBasedStateMachine):
         copy.check()
         self.value = copy
 
+    @rule(twice=st.booleans())
+    def build_from_many(self, *, twice: bool) -> None:
+        members, scores = list(self.model), list(self.model.values())
+        if twice and members:
+            assert SortedSet.of_many([*members, members[0]], [*scores, 1.0]) is None
+        made = SortedSet.of_many(members, scores)
+        assert made is not None
+        self.value = made
+
     @rule()
     def build_anew(self) -> None:
         self.value = SortedSet.of(list(self.model.items()), self.limits)
