@@ -88,7 +88,10 @@ def editable(db: Keyspace, key: bytes, value: Reply, growth: int) -> tuple[bytea
         if growth > 0:
             value += bytes(growth)
         return value, False
-    edited = bytearray(bits_of(value))
+    text = bits_of(value)
+    if not text:
+        return bytearray(growth), True
+    edited = bytearray(text)
     if growth > 0:
         edited += bytes(growth)
     return edited, True

@@ -184,10 +184,12 @@ def hget(db: Keyspace, argv: list[bytes]) -> Reply:
 @command("HMGET key field [field ...]", READONLY | FAST, since="2.0.0", cost="O(n), n = fields given")
 def hmget(db: Keyspace, argv: list[bytes]) -> Reply:
     """The values of several fields of the hash at `key`: nil for those that it does not have."""
-    value = _read_for(db, argv, argv[2:])
+    value = as_hash(db.find(argv[1]))
+    if value is not None and value.ttls is not None:
+        value = let_expire(db, argv[1], value, argv[2:])
     if value is None:
         return [None] * (len(argv) - 2)
-    return [value.get(argv[at]) for at in range(2, len(argv))]
+    return value.get_all(argv, 2)
 
 
 @command(
@@ -245,17 +247,17 @@ def hexists(db: Keyspace, argv: list[bytes]) -> Reply:
 @command("HDEL key field [field ...]", WRITE | FAST, keys="RW DELETE", since="2.0.0", cost="O(n), n = fields given")
 def hdel(db: Keyspace, argv: list[bytes]) -> Reply:
     """Take fields out of the hash at `key`, which goes with its last one; how many there were."""
-    value = _edit_for(db, argv, argv[2:])
-    return 0 if value is None else remove_fields(db, argv[1], value, argv[2:])
+    value = as_hash(db.edit(argv[1]))
+    if value is not None and value.ttls is not None:
+        value = let_expire(db, argv[1], value, argv[2:])
+    return 0 if value is None else remove_fields(db, argv[1], value, argv, 2)
 
 
-def remove_fields(db: Keyspace, key: bytes, value: Hash, fields: list[bytes]) -> int:
-    """Take `fields` out of `value`, got from `edit`, with all that follows; how many there were."""
+def remove_fields(db: Keyspace, key: bytes, value: Hash, fields: list[bytes], start: int = 0) -> int:
+    """Take `fields` from `start` on out of `value`, got from `edit`, with all that follows; how many there were."""
     bytes_before = value.nbytes
-    removed = 0
-    for field in fields:
-        if value.remove(field):
-            removed += 1
+    is_single = len(fields) == start + 1
+    removed = int(value.remove(fields[start])) if is_single else value.remove_all(fields, start)
     if removed:
         is_gone = db.settle(key, value, bytes_before)
         db.notify(HASH, b"hdel", key)

@@ -73,9 +73,8 @@ def pfadd(db: Keyspace, argv: list[bytes]) -> Reply:
     limit = db.engine.limits.hll_sparse_max_bytes
     is_changed = old is None
     try:
-        for at in range(2, len(argv)):
-            if hyperloglog.add(value, argv[at], limit):
-                is_changed = True
+        if hyperloglog.add_all(value, argv, 2, limit):
+            is_changed = True
     except Corrupted:
         raise CorruptedSketch from None
     if not is_changed:
@@ -105,7 +104,7 @@ def pfcount(db: Keyspace, argv: list[bytes]) -> Reply:
     """
     try:
         if len(argv) > 2:
-            return hyperloglog.estimate(_union(_sketches(db, argv)))
+            return hyperloglog.estimate(hyperloglog.union(_sketches(db, argv)))
         key = argv[1]
         old = _as_sketch(db.find(key))
         if old is None:
@@ -132,16 +131,6 @@ def _sketches(db: Keyspace, argv: list[bytes]) -> list[bytes | bytearray]:
     return found
 
 
-def _union(sketches: list[bytes | bytearray]) -> bytes:
-    """The highest of each register. Raises Corrupted."""
-    if not sketches:
-        return bytes(hyperloglog.REGISTERS)
-    highest = hyperloglog.registers(sketches[0])
-    for at in range(1, len(sketches)):
-        highest = hyperloglog.highest(highest, hyperloglog.registers(sketches[at]))
-    return highest
-
-
 @command(
     "PFMERGE destkey:key [sourcekey:key [sourcekey:key ...]]",
     WRITE | DENYOOM,
@@ -157,7 +146,7 @@ def pfmerge(db: Keyspace, argv: list[bytes]) -> Reply:
     sketches = _sketches(db, argv)
     value = hyperloglog.new() if old is None else bytearray(old)
     try:
-        highest = _union(sketches)
+        highest = hyperloglog.union(sketches)
         if any(map(hyperloglog.is_dense, sketches)):
             hyperloglog.make_dense(value)
         hyperloglog.merge(value, highest, db.engine.limits.hll_sparse_max_bytes)

@@ -34,12 +34,7 @@ class SameObject(ReplyError):
 )
 def del_(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete keys; the number that were there."""
-    removed = 0
-    for at in range(1, len(argv)):
-        if db.remove(argv[at]):
-            db.notify(GENERIC, b"del", argv[at])
-            removed += 1
-    return removed
+    return db.remove_all(argv, 1)
 
 
 @command(
@@ -65,11 +60,7 @@ def unlink(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def exists(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many of the keys exist; one given twice counts twice."""
-    found = 0
-    for at in range(1, len(argv)):
-        if db.look(argv[at]) is not None:
-            found += 1
-    return found
+    return db.count_of(argv, 1)
 
 
 @command(

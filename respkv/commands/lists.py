@@ -18,8 +18,8 @@ from respkv.errors import (
     WrongArity,
     WrongType,
 )
-from respkv.reply import NULL_ARRAY, OK, Reply
-from respkv.values.lists import List
+from respkv.reply import NULL_ARRAY, OK, Encoded, Reply
+from respkv.values.lists import POPPED_SINGLY_MAX, List
 
 command = CommandGroup("list", __name__)
 
@@ -126,7 +126,7 @@ def _pop(db: Keyspace, argv: list[bytes], *, left: bool) -> Reply:
     value = list_of(db.edit(argv[1]))
     if value is None:
         return NULL_ARRAY
-    return pop_many(db, argv[1], value, count, left=left) if count else []
+    return pop_many(db, argv[1], value, count, left=left)[1] if count else []
 
 
 def pop_one(db: Keyspace, key: bytes, value: List, *, left: bool) -> bytes:
@@ -140,16 +140,23 @@ def pop_one(db: Keyspace, key: bytes, value: List, *, left: bool) -> bytes:
     return element
 
 
-def pop_many(db: Keyspace, key: bytes, value: List, count: int, *, left: bool) -> list[bytes]:
-    """Remove up to `count` elements, from 1 on, of `value`, which `key` holds."""
+def pop_many(db: Keyspace, key: bytes, value: List, count: int, *, left: bool) -> tuple[int, Reply]:
+    """Remove up to `count` elements, from 1 on, of `value`, which `key` holds; how many, and they."""
     bytes_before = value.nbytes
-    elements = value.pop_many(count, db.engine.limits, left=left)
+    length = value.count
+    limits = db.engine.limits
+    elements: Reply
+    if count <= POPPED_SINGLY_MAX:
+        elements = value.pop_many(count, limits, left=left)
+    else:
+        elements = Encoded(value.pop_wires(count, limits, left=left))
     is_deleted = db.settle(key, value, bytes_before)
-    db.engine.dirty += len(elements) - 1
+    popped = length - value.count
+    db.engine.dirty += popped - 1
     db.notify(LIST, b"lpop" if left else b"rpop", key)
     if is_deleted:
         db.notify(GENERIC, b"del", key)
-    return elements
+    return popped, elements
 
 
 @command(
@@ -215,8 +222,8 @@ def pop_first(db: Keyspace, pop: ManyPop) -> list[Reply] | None:
     for key in pop.keys:
         value = list_of(db.edit(key))
         if value is not None:
-            elements = pop_many(db, key, value, pop.count, left=pop.left)
-            db.propagate_as([b"LPOP" if pop.left else b"RPOP", key, b"%d" % len(elements)])
+            popped, elements = pop_many(db, key, value, pop.count, left=pop.left)
+            db.propagate_as([b"LPOP" if pop.left else b"RPOP", key, b"%d" % popped])
             return [key, elements]
     return None
 
@@ -311,6 +318,9 @@ def lindex(db: Keyspace, argv: list[bytes]) -> Reply:
     return value.get(index) if 0 <= index < value.count else None
 
 
+_ENCODED_MIN: Final = 64
+
+
 @command("LRANGE key start:int stop:int", READONLY, since="1.0.0", cost="O(log n + m), m = elements returned")
 def lrange(db: Keyspace, argv: list[bytes]) -> Reply:
     """The elements from `start` to `stop`, both inclusive, negative ones counted from the end.
@@ -330,7 +340,10 @@ def lrange(db: Keyspace, argv: list[bytes]) -> Reply:
     if start < 0:
         start = max(start + count, 0)
     stop = stop + count + 1 if stop < 0 else min(stop + 1, count)
-    return value.range(start, stop) if start < stop else []
+    if start >= stop:
+        return []
+    # Of many, no objects are made that would be copied into the reply.
+    return value.range(start, stop) if stop - start < _ENCODED_MIN else Encoded(value.to_wires(start, stop))
 
 
 @command(

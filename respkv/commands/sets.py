@@ -49,7 +49,7 @@ def sadd(db: Keyspace, argv: list[bytes]) -> Reply:
     value = _as_set(db.edit(key))
     if value is None:
         value = Set.begun(argv[2], count, limits)
-        added = value.add_all(argv[2:], limits) if count > 1 else int(value.add(argv[2], limits))
+        added = value.add_all(argv, limits, 2) if count > 1 else int(value.add(argv[2], limits))
         db.set(key, value)
         db.engine.dirty += added - 1
         db.notify(SET, b"sadd", key)
@@ -61,7 +61,7 @@ def sadd(db: Keyspace, argv: list[bytes]) -> Reply:
         added = 1
     else:
         value.prepare(count, limits)
-        added = value.add_all(argv[2:], limits)
+        added = value.add_all(argv, limits, 2)
         if not added and value.nbytes == before:
             return 0
     db.settle(key, value, before)
@@ -79,10 +79,7 @@ def srem(db: Keyspace, argv: list[bytes]) -> Reply:
     if value is None:
         return 0
     before = value.nbytes
-    removed = 0
-    for at in range(2, len(argv)):
-        if value.remove(argv[at]):
-            removed += 1
+    removed = int(value.remove(argv[2])) if len(argv) == 3 else value.remove_all(argv, 2)
     if removed:
         db.engine.dirty += removed - 1
         _settle(db, key, value, before, b"srem")
@@ -163,8 +160,7 @@ def smismember(db: Keyspace, argv: list[bytes]) -> Reply:
     value = _as_set(db.find(argv[1]))
     if value is None:
         return [0] * (len(argv) - 2)
-    found = set(value.among(argv[2:]))
-    return [1 if argv[at] in found else 0 for at in range(2, len(argv))]
+    return value.flags(argv, 2)
 
 
 @command("SCARD key", READONLY | FAST, keys="RO", since="1.0.0", cost="O(1)")

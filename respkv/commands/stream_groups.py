@@ -230,10 +230,7 @@ def xack(db: Keyspace, argv: list[bytes]) -> Reply:
         return 0
     numbers = ids_of(argv, 3)
     bytes_before = group.nbytes
-    acknowledged = 0
-    for number in numbers:
-        if group.acknowledge(number):
-            acknowledged += 1
+    acknowledged = int(group.acknowledge(numbers[0])) if len(numbers) == 1 else group.acknowledge_all(numbers)
     if acknowledged:
         changed_aside(db, key, stream, group, bytes_before)
     return acknowledged
@@ -288,18 +285,16 @@ def _pending_summary(group: Group) -> Reply:
 def _pending_entries(
     group: Group, source: SortedIds, low: int, high: int, count: int, idle_ms: int, now_ms: int
 ) -> Reply:
-    entries: list[Reply] = []
+    numbers: list[int] = []
     if count <= 0:
-        return entries
+        return numbers
     for number in source.from_(low, NO_LIMIT if idle_ms else count):
-        if number > high or len(entries) == count:
+        if number > high or len(numbers) == count:
             break
-        pending = group.pending[number]
-        elapsed_ms = now_ms - pending.at_ms
-        if idle_ms and elapsed_ms < idle_ms:
+        if idle_ms and now_ms - group.pending[number].at_ms < idle_ms:
             continue
-        entries.append([format_id(number), pending.consumer.name, max(elapsed_ms, 0), pending.count])
-    return entries
+        numbers.append(number)
+    return Encoded(group.wires_of(numbers, now_ms, names_consumer=True))
 
 
 class _Claim:

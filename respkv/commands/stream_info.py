@@ -82,32 +82,26 @@ def _progress(value: Stream, group: Group) -> dict[bytes, Any]:
 
 
 def _full_group(db: Keyspace, value: Stream, group: Group, most: int) -> dict[bytes, Any]:
-    pending: list[Reply] = []
-    for number in group.ids.from_(0, most):
-        entry = group.pending[number]
-        pending.append([format_id(number), entry.consumer.name, entry.at_ms, entry.count])
+    pending = group.wires_of(group.ids.from_(0, most), None, names_consumer=True)
     return {
         b"name": group.name,
         **_progress(value, group),
         b"pel-count": len(group.pending),
-        b"pending": pending,
+        b"pending": Encoded(pending),
         b"consumers": [_full_consumer(db, group, group.consumers[name], most) for name in sorted(group.consumers)],
     }
 
 
 def _full_consumer(db: Keyspace, group: Group, consumer: Consumer, most: int) -> dict[bytes, Any]:
-    pending: list[Reply] = []
     ids: SortedIds = consumer.ids
-    for number in ids.from_(0, most):
-        entry = group.pending[number]
-        pending.append([format_id(number), entry.at_ms, entry.count])
+    pending = group.wires_of(ids.from_(0, most), None, names_consumer=False)
     note_seen(db, consumer)
     return {
         b"name": consumer.name,
         b"seen-time": consumer.seen_ms,
         b"active-time": consumer.active_ms,
         b"pel-count": ids.size,
-        b"pending": pending,
+        b"pending": Encoded(pending),
     }
 
 

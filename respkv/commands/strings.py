@@ -263,17 +263,10 @@ def mget(db: Keyspace, argv: list[bytes]) -> Reply:
     2) (nil)
     3) "2"
     """
-    replies: list[bytes | None] = []
-    for at in range(1, len(argv)):
-        value = db.find(argv[at])
-        if type(value) is bytes:
-            replies.append(value)
-        elif isinstance(value, int):
-            replies.append(b"%d" % value)
-        elif isinstance(value, bytearray):
-            replies.append(bytes(value))
-        else:
-            replies.append(None)
+    replies = db.find_all(argv, 1)
+    for at, value in enumerate(replies):
+        if type(value) is not bytes and value is not None:
+            replies[at] = string_bytes(value) if isinstance(value, int | bytearray) else None
     return replies
 
 
@@ -289,9 +282,7 @@ def mset(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give several keys a string each, all or none."""
     if len(argv) & 1 == 0:
         raise WrongArity(b"mset")
-    for at in range(1, len(argv), 2):
-        db.set(argv[at], argv[at + 1])
-        db.notify(STRING, b"set", argv[at])
+    db.set_strings(argv, 1)
     return OK
 
 
@@ -391,7 +382,7 @@ def setrange(db: Keyspace, argv: list[bytes]) -> Reply:
         db.changed(key, len(value) - length)
         db.notify(STRING, b"setrange", key)
         return len(value)
-    edited = bytearray(value or b"")
+    edited = bytearray(value) if value else bytearray(end)
     _overwrite(edited, offset, patch)
     db.put(key, edited)
     db.notify(STRING, b"setrange", key)

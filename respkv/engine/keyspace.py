@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, WATCHED, Argv, Engine
-from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
+from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, STRING
 from respkv.engine.scan import Order, scan_keys
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, SHARD_SHIFT, Shard, Value
 from respkv.errors import WrongType
@@ -419,6 +419,104 @@ class Keyspace:
         value = shard.values.get(key)
         if isinstance(value, Collection) and value.next_expiry_ms() < value.planned_expiry_ms():
             self._plan_members(shard, key, value)
+
+    # Many keys at once: each is one of the doors above in a loop, with all at hand that it needs, and with little but
+    # the dict in it: waits for memory overlap.
+
+    def find_all(self, keys: list[bytes], start: int) -> list[Any]:
+        """As `find`, of each of `keys` from `start` on. O(keys)."""
+        shards = self.shards
+        looks_closer = self.attentive or self.alert & NOTIFIED != 0
+        found: list[Any] = []
+        hits: i64 = 0
+        misses: i64 = 0
+        for at in range(start, len(keys)):
+            key = keys[at]
+            number: i64 = hash(key)
+            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
+            if looks_closer or shard.expires:
+                found.append(self.find(key))
+                continue
+            value = shard.values.get(key)
+            found.append(value)
+            if value is None:
+                misses += 1
+            else:
+                hits += 1
+        self.engine.hits += hits
+        self.engine.misses += misses
+        return found
+
+    def count_of(self, keys: list[bytes], start: int) -> int:
+        """How many of `keys` from `start` on `look` would find. O(keys)."""
+        shards = self.shards
+        looks_closer = self.attentive or self.alert & NOTIFIED != 0
+        found: i64 = 0
+        counted: i64 = 0
+        missed: i64 = 0
+        for at in range(start, len(keys)):
+            key = keys[at]
+            number: i64 = hash(key)
+            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
+            if looks_closer or shard.expires:
+                if self.look(key) is not None:
+                    counted += 1
+            elif key in shard.values:
+                found += 1
+            else:
+                missed += 1
+        self.engine.hits += found
+        self.engine.misses += missed
+        return found + counted
+
+    def remove_all(self, keys: list[bytes], start: int) -> int:
+        """As `remove`, of each of `keys` from `start` on, and it is notified of; how many were there. O(keys)."""
+        shards = self.shards
+        removed: i64 = 0
+        dropped: i64 = 0
+        payload_bytes: i64 = 0
+        for at in range(start, len(keys)):
+            key = keys[at]
+            number: i64 = hash(key)
+            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
+            if self.alert or shard.expires or shard.accessed:
+                if self.remove(key):
+                    self.notify(GENERIC, b"del", key)
+                    removed += 1
+                continue
+            value = shard.values.pop(key, None)
+            if value is not None:
+                dropped += 1
+                if type(value) is bytes:
+                    payload_bytes += len(key) + len(value)
+                else:
+                    payload_bytes += len(key) + payload_of(value)
+                    self._let_go(value)
+        self.payload_bytes -= payload_bytes
+        self.engine.dirty += dropped
+        return removed + dropped
+
+    def set_strings(self, flat: list[bytes], start: int) -> None:
+        """As `set`, of keys and strings that alternate in `flat` from `start` on, and it is notified of. O(keys)."""
+        shards = self.shards
+        added: i64 = 0
+        payload_bytes: i64 = 0
+        for at in range(start, len(flat), 2):
+            key = flat[at]
+            value = flat[at + 1]
+            if not self.alert:
+                number: i64 = hash(key)
+                there = shards[number >> SHARD_SHIFT & SHARD_MASK].values
+                count = len(there)
+                there.setdefault(key, value)
+                if len(there) > count:
+                    added += 1
+                    payload_bytes += len(key) + len(value)
+                    continue
+            self.set(key, value)
+            self.notify(STRING, b"set", key)
+        self.payload_bytes += payload_bytes
+        self.engine.dirty += added
 
     # The whole database
 

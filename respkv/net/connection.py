@@ -10,10 +10,17 @@ from respkv.server.session import Session
 
 RECEIVE_BYTES_SMALL: Final = 448
 RECEIVE_BYTES: Final = 16 * 1024
+RECEIVE_BYTES_LONG: Final = 32 * 1024
 RECEIVE_BYTES_LARGE: Final = 1024 * 1024
 """How much is received at once: the first until a client has sent so much, since buffers of that size cost next to
-nothing; the second, as in Redis, for commands, the third for the rest of a large argument. What is received is run
-before anybody else is: a megabyte of short commands would keep them waiting for 10 ms."""
+nothing; the second, as in Redis, for commands, the third for the rest of one that is longer than that, the fourth for
+the rest of a large argument. What is received is run, or read, before anybody else is: a megabyte of short commands, or
+of short arguments, would keep them waiting for 10 ms."""
+
+
+SEND_BYTES: Final = 256 * 1024
+"""How much is sent at once, which the kernel copies, and on one machine takes to the other end: whoever else has asked
+something meanwhile is not to wait for megabytes of that. Of one value so long no copy is made behind its header."""
 
 
 class Held:
@@ -64,9 +71,12 @@ class Connection:
             return
         session.receive(data)
         if len(data) >= size or size > RECEIVE_BYTES:
-            is_large = session.reader.pending_bytes() >= RECEIVE_BYTES
-            self._receive_bytes = RECEIVE_BYTES_LARGE if is_large else RECEIVE_BYTES
-            if is_large and session.is_over_query_limit():
+            reader = session.reader
+            if reader.pending_bytes() < RECEIVE_BYTES:
+                self._receive_bytes = RECEIVE_BYTES
+                return
+            self._receive_bytes = RECEIVE_BYTES_LARGE if reader.awaits_large() else RECEIVE_BYTES_LONG
+            if session.is_over_query_limit():
                 self.broken = True
 
     def hang_up(self) -> None:
@@ -77,6 +87,11 @@ class Connection:
         """Send the session's output, or hold it until its batch is durable."""
         session = self.session
         if not session.out:
+            return
+        out = session.out
+        if len(out) == 3 and len(out[1]) > SEND_BYTES and not self.held and session.wait_lsn <= durable:
+            for part in session.take_parts():
+                self.send(part)
             return
         data = session.take_output()
         if self.held or session.wait_lsn > durable:
@@ -115,7 +130,7 @@ class Connection:
             self._keep(memoryview(data))
             return
         try:
-            sent = self._send(data)
+            sent = self._send(data if len(data) <= SEND_BYTES else memoryview(data)[:SEND_BYTES])
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -127,10 +142,12 @@ class Connection:
     def send_unsent(self) -> None:
         """The socket has room again."""
         unsent = self._unsent
+        room = SEND_BYTES
         try:
-            while unsent:
+            while unsent and room > 0:
                 part = unsent[0]
-                sent = self._send(part)
+                sent = self._send(part[:room])
+                room -= sent
                 self.unsent_bytes -= sent
                 if sent < len(part):
                     unsent[0] = part[sent:]

@@ -20,7 +20,7 @@ from respkv.errors import ReplyError, StartupError
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.rdb_reader import NEWEST_REDIS_VERSION, NEWEST_VALKEY_VERSION, RdbReader
-from respkv.persistence.rdb_values import DECODERS, encode_value
+from respkv.persistence.rdb_values import DECODERS, pieces_of
 from respkv.reply import OK, Reply
 
 command = CommandGroup("generic", __name__)
@@ -52,11 +52,14 @@ class BadPayload(ReplyError):
 
 def encode_payload(value: Any) -> bytes:
     """What DUMP says of `value`; of the oldest version that has its type. O(bytes)."""
-    kind, encoded = encode_value(value)
-    head = bytes((kind,))
-    version = rdb.version_of(kind).to_bytes(2, "little")
-    checksum = crc64(version, crc64(encoded, crc64(head, 0)))
-    return b"".join((head, encoded, version, checksum.to_bytes(8, "little")))
+    kind, pieces = pieces_of(value)
+    pieces.insert(0, bytes((kind,)))
+    pieces.append(rdb.version_of(kind).to_bytes(2, "little"))
+    checksum = 0
+    for piece in pieces:
+        checksum = crc64(piece, checksum)
+    pieces.append(checksum.to_bytes(8, "little"))
+    return b"".join(pieces)
 
 
 def decode_payload(payload: bytes, target: Engine) -> Any:
@@ -68,7 +71,8 @@ def decode_payload(payload: bytes, target: Engine) -> Any:
     is_valkey = version == NEWEST_VALKEY_VERSION
     if version > NEWEST_REDIS_VERSION and not is_valkey:
         raise UnknownPayload
-    if int.from_bytes(payload[size + 2 :], "little") != crc64(payload[: size + 2], 0):
+    # What has its own checksum behind it has the checksum 0.
+    if crc64(payload, 0):
         raise UnknownPayload
     reader = RdbReader(lambda at, count: payload[at : at + count], size, "", target, DECODERS)
     reader.version = version

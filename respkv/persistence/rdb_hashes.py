@@ -52,7 +52,14 @@ def _of(reader: RdbReader, elements: list[bytes], expires: list[int]) -> Hash | 
 
 def decode_plain(reader: RdbReader) -> Hash | None:
     """Type 4."""
-    return _of(reader, reader.read_strings(2 * reader.read_length()), [])
+    elements = reader.read_strings(2 * reader.read_length())
+    if not elements:
+        return None
+    value = Hash.of_flat(elements, reader.limits)
+    # Cheaper than to see to that before.
+    if 2 * len(value) != len(elements):
+        raise ValueError("an element twice")
+    return value
 
 
 def decode_zipmap(reader: RdbReader) -> Hash | None:

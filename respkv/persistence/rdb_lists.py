@@ -66,10 +66,14 @@ def decode_quicklist_2(reader: RdbReader) -> List | None:
 
 def encode_list(value: List) -> tuple[int, bytes]:
     """Type 18."""
+    return rdb.TYPE_LIST_QUICKLIST_2, b"".join(pieces_of(value))
+
+
+def pieces_of(value: List) -> list[bytes]:
+    """A list as type 18 has it, in pieces, closed nodes as they are. O(nodes)."""
     nodes = value.nodes
     if nodes is None:
-        return rdb.TYPE_LIST_QUICKLIST_2, b"\x01\x02" + encode_string(value.packed)
-    # Each byte of a closed node is copied once.
+        return [b"\x01\x02", encode_string(value.packed)]
     pieces = [encode_length(len(nodes.nodes))]
     for node in nodes.nodes:
         if nodes.is_plain(node):
@@ -77,5 +81,7 @@ def encode_list(value: List) -> tuple[int, bytes]:
         elif node.is_open:
             pieces.append(b"\x02" + encode_string(listpack.pack(node.slice(0, node.count))))
         else:
-            pieces += (b"\x02", encode_length(node.size), listpack_head(node.body, node.count), node.body, b"\xff")
-    return rdb.TYPE_LIST_QUICKLIST_2, b"".join(pieces)
+            pieces.append(b"\x02%b%b" % (encode_length(node.size), listpack_head(node.body, node.count)))
+            pieces.append(node.body)
+            pieces.append(b"\xff")
+    return pieces

@@ -187,9 +187,29 @@ class RdbReader:
     def read_strings(self, count: int) -> list[bytes]:
         """The next `count` strings. Memory is taken as they come, however large `count` is."""
         strings: list[bytes] = []
-        for _ in range(count):
-            strings.append(self.read_string())  # noqa: PERF401  (a comprehension might reserve `count` places)
+        while len(strings) < count:
+            self._read_short_strings(strings, count)
+            if len(strings) == count:
+                break
+            strings.append(self.read_string())
         return strings
+
+    def _read_short_strings(self, strings: list[bytes], count: int) -> None:
+        """Append the next strings until there are `count`, as long as they are short and in the window."""
+        # Machine integers where compiled, and no calls but those that make the objects.
+        window = self._window
+        size: i64 = len(window)
+        at: i64 = self._at
+        left: i64 = count - len(strings)
+        while left > 0 and at < size:
+            length: i64 = window[at]
+            end: i64 = at + 1 + length
+            if length >= 64 or end > size:
+                break
+            strings.append(window[at + 1 : end])
+            at = end
+            left -= 1
+        self._at = at
 
     def damage(self, reason: str) -> DamagedFile:
         """The error that says that the file is wrong where it is being read."""

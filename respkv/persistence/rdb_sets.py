@@ -18,9 +18,12 @@ from respkv.values.sets import Set
 def decode_plain(reader: RdbReader) -> Set | None:
     """Type 2."""
     members = reader.read_strings(reader.read_length())
-    if len(set(members)) != len(members):
+    if not members:
+        return None
+    value = Set.of(members, reader.limits)
+    if len(value) != len(members):
         raise ValueError("a member twice in a set")
-    return Set.of(members, reader.limits) if members else None
+    return value
 
 
 def decode_intset(reader: RdbReader) -> Set | None:

@@ -145,10 +145,18 @@ def _read_consumer(reader: RdbReader, group: Group, pending: dict[int, tuple[int
 
 def encode_stream(value: Stream) -> tuple[int, bytes]:
     """The type of the form that is written, and the stream in it. O(bytes)."""
+    return TYPE_STREAM_2, b"".join(pieces_of(value))
+
+
+def pieces_of(value: Stream) -> list[bytes]:
+    """A stream in the form that is written, in pieces, the entries of nodes as they are. O(nodes + pending)."""
     pieces = [encode_length(len(value.nodes))]
     for node in value.nodes:
-        pieces.append(encode_string(node.key()))
-        pieces.append(encode_string(node.to_listpack()))
+        packed = node.to_listpack()
+        size = len(packed[0]) + len(packed[1]) + len(packed[2])
+        pieces.append(b"%b%b%b" % (encode_string(node.key()), encode_length(size), packed[0]))
+        pieces.append(packed[1])
+        pieces.append(packed[2])
     pieces.append(encode_length(value.length))
     for number in (value.last_id, value.first_id, value.max_deleted_id):
         _write_id(pieces, number)
@@ -156,7 +164,7 @@ def encode_stream(value: Stream) -> tuple[int, bytes]:
     pieces.append(encode_length(len(value.groups)))
     for name in sorted(value.groups):
         _write_group(pieces, value.groups[name])
-    return TYPE_STREAM_2, b"".join(pieces)
+    return pieces
 
 
 def _write_id(pieces: list[bytes], number: int) -> None:

@@ -7,8 +7,8 @@ from respkv.persistence import rdb_hashes as hashes
 from respkv.persistence import rdb_lists as lists
 from respkv.persistence import rdb_sets as sets
 from respkv.persistence import rdb_sorted_sets as sorted_sets
+from respkv.persistence import rdb_streams as streams
 from respkv.persistence.rdb_reader import Decoder
-from respkv.persistence.rdb_streams import STREAM_DECODERS, encode_stream
 from respkv.persistence.rdb_writer import Encoder, encode_integer, encode_text
 from respkv.values.hashes import Hash
 from respkv.values.lists import List
@@ -36,7 +36,7 @@ DECODERS: Final[dict[int, Decoder]] = {
     rdb.TYPE_HASH_EXPIRING_LISTPACK_RC: hashes.decode_expiring_listpack_rc,
     rdb.TYPE_HASH_EXPIRING: hashes.decode_expiring,
     rdb.TYPE_HASH_EXPIRING_LISTPACK: hashes.decode_expiring_listpack,
-    **STREAM_DECODERS,
+    **streams.STREAM_DECODERS,
 }
 """The function that reads what stands behind the key, by type byte; strings are the reader's own business."""
 
@@ -45,7 +45,7 @@ ENCODERS: Final[dict[type, Encoder]] = {
     Set: sets.encode_set,
     SortedSet: sorted_sets.encode_sorted_set,
     Hash: hashes.encode_hash,
-    Stream: encode_stream,
+    Stream: streams.encode_stream,
 }
 """The function that makes type byte and bytes of a value, by class."""
 
@@ -57,3 +57,13 @@ def encode_value(value: Any) -> tuple[int, bytes]:
     if isinstance(value, bytes | bytearray):
         return rdb.TYPE_STRING, encode_text(bytes(value))
     return ENCODERS[type(value)](value)
+
+
+def pieces_of(value: Any) -> tuple[int, list[bytes]]:
+    """As `encode_value`, the bytes in pieces, so that what is large need not be copied to be put together. O(bytes)."""
+    if isinstance(value, List):
+        return rdb.TYPE_LIST_QUICKLIST_2, lists.pieces_of(value)
+    if isinstance(value, Stream):
+        return streams.TYPE_STREAM_2, streams.pieces_of(value)
+    kind, encoded = encode_value(value)
+    return kind, [encoded]

@@ -131,3 +131,37 @@ def read_canonical(data: bytes, start: int, stop: int, most: int, requests: list
         at = place
         left -= 1
     return at, WHOLE
+
+
+def read_arguments(data: bytes, start: int, most: int, argv: list[bytes]) -> tuple[int, int]:
+    """Append up to `most` arguments that lie one after the other in `data`, from `start` on, to `argv`.
+
+    Returns where the first begins that is cut, or in any other form, and how many bytes those before it have together.
+    For the rest of a long request, whose beginning was read before. O(arguments + bytes).
+    """
+    size: i64 = len(data)
+    at: i64 = start
+    left: i64 = most
+    total: i64 = 0
+    while left > 0 and at + 4 <= size and data[at] == _DOLLAR:
+        length: i64 = data[at + 1]
+        length -= _ZERO
+        if length < 0 or length > 9:
+            break
+        byte: i64 = data[at + 2]
+        place: i64 = at + 3
+        while 48 <= byte <= 57 and 0 < length <= _LENGTH_MAX and place < size:
+            length = length * 10 + byte - _ZERO
+            byte = data[place]
+            place += 1
+        if byte != _CR or place >= size or data[place] != _LF:
+            break
+        begin: i64 = place + 1
+        end: i64 = begin + length
+        if end + 2 > size or data[end] != _CR or data[end + 1] != _LF:
+            break
+        argv.append(data[begin:end])
+        total += length
+        at = end + 2
+        left -= 1
+    return at, total

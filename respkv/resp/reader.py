@@ -6,7 +6,8 @@ Two readers share the work:
 - the fast one takes requests that are, byte for byte, what a client library sends for their arguments. Compiled that is
   `respkv.resp.canonical`; interpreted it is hiredis, and then `_end_of_request` sees whether it was right.
 - the strict reader below takes everything else, an argument at a time and in Redis's order: inline commands, anything
-  suspicious, anything wrong, what is large and not all there yet, and all that an unauthenticated client sends.
+  suspicious, anything wrong, what is large and not all there yet, and all that an unauthenticated client sends. Of a
+  long request it leaves to `read_arguments` what nobody could read otherwise.
 
 Rule 1: from the first place where it is not sure, the fast reader leaves all to the strict one. So the two can never
   disagree, and what the fast one took can be logged as it came.
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import hiredis
 
 from respkv.build import BUILD
-from respkv.resp.canonical import CUT, OTHER, read_canonical
+from respkv.resp.canonical import CUT, OTHER, read_arguments, read_canonical
 from respkv.resp.inline import split_args
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ UNAUTHENTICATED_BULK_MAX: Final = 16384
 _find_large_array = re.compile(rb"\*[0-9]{3}").search
 _find_large_arrays = re.compile(rb"\*([0-9]{3,})").findall
 _find_large_list = re.compile(rb"[~>|%][0-9]{2}").search
+
+_LARGE: Final = 8 * 1024  # bytes of one argument from which on it is waited for in larger pieces
 
 # The least that an argument takes on the wire.
 _ARGUMENT_MIN: Final = 6
@@ -140,6 +143,14 @@ class RequestReader:
         """How many bytes wait for the rest of their request, its arguments so far included."""
         return len(self._rest) + len(self._buffer) + self._argv_bytes
 
+    def awaits_large(self) -> bool:
+        """Whether much of one argument is still to come, as far as can be told, and not many of a long request."""
+        if self._bulk_length >= 0:
+            return self._bulk_length - len(self._buffer) >= _LARGE
+        # A large argument is what stands behind the last header. Its own bytes may look like one: then it is received
+        # in smaller pieces.
+        return len(self._rest) - self._rest.rfind(b"\r\n$") > _LARGE
+
     def pending_arguments(self) -> int:
         """How many arguments wait for the rest of their request."""
         return len(self._argv)
@@ -204,10 +215,16 @@ class RequestReader:
         buffer = self._buffer
         at = 0
         found = 0
+        # Many in one loop, as far as they are what client libraries send: once, since it copies what there is.
+        may_be_plain = not self.guarded
         try:
             while at < len(buffer) or self._missing:
                 if self._missing:
-                    at = self._read_argument(at)
+                    if may_be_plain and self._bulk_length < 0:
+                        may_be_plain = False
+                        at = self._read_plainly(at)
+                    if self._missing:
+                        at = self._read_argument(at)
                     if self._missing:
                         continue
                     requests.append(self._argv)
@@ -252,6 +269,17 @@ class RequestReader:
         self._missing = max(0, count)
         return end + 2
 
+    def _read_plainly(self, at: int) -> int:
+        """Read those of the missing arguments that are in canonical form and all there; where the next one begins."""
+        argv = self._argv
+        count = len(argv)
+        length, total = read_arguments(bytes(self._buffer[at:]), 0, self._missing, argv)
+        count = len(argv) - count
+        self._missing -= count
+        # Even of an argument of no bytes the list keeps a reference.
+        self._argv_bytes += total + 8 * count
+        return at + length
+
     def _read_argument(self, at: int) -> int:
         buffer = self._buffer
         if self._bulk_length < 0:
@@ -273,7 +301,12 @@ class RequestReader:
             self._incomplete_at = at
             raise _Incomplete
         end = at + self._bulk_length
-        self._argv.append(bytes(buffer[at:end]))
+        if self._bulk_length < _LARGE:
+            self._argv.append(bytes(buffer[at:end]))
+        else:
+            # A slice would be a copy of its own.
+            with memoryview(buffer) as view:
+                self._argv.append(bytes(view[at:end]))
         # Even of an argument of no bytes the list keeps a reference.
         self._argv_bytes += self._bulk_length + 8
         self._bulk_length = -1

@@ -51,6 +51,9 @@ _PART_BYTES: Final = 2048
 """Small elements are put together to parts of the output of about this size: by the number of parts it is known when
 there is too much."""
 
+_MANY: Final = 64
+"""Of so many elements or more it is worth while to find out whether they are alike."""
+
 SMALL_INTS: Final[list[bytes]] = [b":%d\r\n" % number for number in range(1024)]
 
 _ARRAY_HEADERS: Final[list[bytes]] = [b"*%d\r\n" % count for count in range(64)]
@@ -83,6 +86,8 @@ def _write_items(out: list[bytes], header: bytes, items: list[Any], protocol: in
 
     To copy the short ones into one buffer takes a third of the time of making each some parts of the output.
     """
+    if len(items) >= _MANY and _write_alike(out, header, items):
+        return
     buffer = BytesWriter()
     buffer.write(header)
     _fill(buffer, out, items, protocol)
@@ -172,6 +177,30 @@ def _write_digits(buffer: BytesWriter, number: i64) -> None:
         return
     _write_digits(buffer, number // 1000)
     buffer.write(_THOUSANDTHS[number % 1000])
+
+
+def _write_alike(out: list[bytes], header: bytes, items: list[Any]) -> bool:
+    """As `_write_items` in half the time, if all elements are short strings of one length; whether they are."""
+    if type(items[0]) is not bytes:
+        return False
+    length: i64 = len(items[0])
+    if length > _PART_BYTES // 4:
+        return False
+    for item in items:
+        if type(item) is not bytes:
+            return False
+        text: bytes = item
+        if len(text) != length:
+            return False
+    out.append(header)
+    bulk = BULK_HEADERS[length]
+    between = CRLF + bulk
+    step = _PART_BYTES // (length + len(between))
+    for start in range(0, len(items), step):
+        out.append(bulk)
+        out.append(between.join(items[start : start + step]))
+        out.append(CRLF)
+    return True
 
 
 def _write_int(out: list[bytes], number: int) -> None:

@@ -29,7 +29,7 @@ from respkv.engine.keyspace import Keyspace, Watcher
 from respkv.engine.locks import Owner
 from respkv.engine.transactions import Transaction
 from respkv.errors import InternalError, ReplyError
-from respkv.reply import OK, Block, Push
+from respkv.reply import OK, Block, Encoded, Push
 from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
 from respkv.server.gate import run_unusual
@@ -219,6 +219,18 @@ class Session:
         self.stats.output_bytes += len(data)
         self.stats.writes += 1
         return data
+
+    def take_parts(self) -> list[bytes]:
+        """As `take_output`, in the parts that it consists of."""
+        parts = self.out.copy()
+        self.out.clear()
+        size = 0
+        for part in parts:
+            size += len(part)
+        self.bytes_out += size
+        self.stats.output_bytes += size
+        self.stats.writes += 1
+        return parts
 
     def give_back(self, data: bytes) -> None:
         """`data`, the end of what `take_output` gave last, could not be sent yet."""
@@ -572,6 +584,10 @@ class Session:
             elif type(reply) is int:
                 out.append(SMALL_INTS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
                 continue
+            elif type(reply) is Encoded:
+                for piece in reply.pieces:
+                    large_bytes += len(piece)
+                out.extend(reply.pieces)
             elif self.protocol == 2:
                 write2(out, reply)
             else:

@@ -11,7 +11,7 @@ fast.
 
 from typing import TYPE_CHECKING, Final
 
-from librt.strings import read_i64_le
+from librt.strings import BytesWriter, read_i64_le, write_i64_le
 
 from respkv.build import BUILD
 
@@ -223,8 +223,21 @@ def combine(operation: int, texts: list[Bytes]) -> bytes:
     length = lengths[-1]
     joint = lengths[0] if operation == AND else lengths[-2] if len(texts) > 1 else 0
     pieces: list[bytes] = []
+    # As far as all strings go.
+    by_words_up_to = lengths[0] if BUILD == "compiled" and operation in (AND, OR, XOR) else 0
+    buffer = BytesWriter()
     for at in range(0, joint, PIECE):
         end = min(at + PIECE, joint)
+        if end <= by_words_up_to and (end - at) & 7 == 0:
+            result = bytes(texts[0][at:end])
+            for number in range(1, len(texts)):
+                text = texts[number]
+                if isinstance(text, bytes):
+                    result = _combined_words(operation, result, text, at, buffer)
+                else:
+                    result = _combined_words(operation, result, bytes(text[at:end]), 0, buffer)
+            pieces.append(result)
+            continue
         numbers = [int.from_bytes(text[at:end], "little") for text in texts]
         pieces.append(_combined(operation, numbers).to_bytes(end - at, "little"))
     if joint < length:
@@ -239,6 +252,30 @@ def combine(operation: int, texts: list[Bytes]) -> bytes:
         else:
             pieces.append(bytes(length - joint))
     return b"".join(pieces)
+
+
+def _combined_words(operation: int, one: bytes, other: bytes, start: int, buffer: BytesWriter) -> bytes:
+    """AND, OR or XOR of `one` and as much of `other` from `start` on: word by word, where that is compiled.
+
+    The length of `one` is a multiple of eight; `buffer` is for its use.
+    """
+    buffer.truncate(0)
+    size: i64 = len(one)
+    at: i64 = 0
+    offset: i64 = start
+    if operation == AND:
+        while at < size:
+            write_i64_le(buffer, read_i64_le(one, at) & read_i64_le(other, offset + at))
+            at += 8
+    elif operation == OR:
+        while at < size:
+            write_i64_le(buffer, read_i64_le(one, at) | read_i64_le(other, offset + at))
+            at += 8
+    else:
+        while at < size:
+            write_i64_le(buffer, read_i64_le(one, at) ^ read_i64_le(other, offset + at))
+            at += 8
+    return buffer.getvalue()
 
 
 def _combined(operation: int, numbers: list[int]) -> int:

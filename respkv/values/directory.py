@@ -171,7 +171,8 @@ class Directory:
             place = int(chance() * places)
             slot = place // part_max
             place -= slot * part_max
-            if place < len(parts[slot]) and self._first(slot) == slot:
+            # The part itself last: it may have to be waited for.
+            if self._first(slot) == slot and place < len(parts[slot]):
                 return slot, place
 
     def _split(self, at: int) -> None:

@@ -14,11 +14,15 @@ from respkv.values.directory import Chance, Directory
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-PART_MAX: Final = 341
-"""CPython gives a dict of 512 slots more of them when it is to have 342 keys: parts to pick from."""
+PART_MAX: Final = 170
+"""CPython gives a dict of 256 slots more of them when it is to have 171 keys: parts to pick from."""
 
 LARGE_PART_MAX: Final = 2730
 """The same of 4096 slots: parts to look up in."""
+
+
+_AHEAD: Final = 32
+"""So many keys are looked ahead. A power of two."""
 
 
 class HashMap(Directory):
@@ -114,6 +118,8 @@ class HashMap(Directory):
         mask: i64 = self.mask
         found: list[Any] = []
         for index in range(start, len(keys)):
+            if (index - start) & (_AHEAD - 1) == 0 and len(keys) - index >= _AHEAD:
+                self._look_ahead(keys, index)
             key = keys[index]
             number: i64 = hash(key)
             found.append(parts[number >> shift & mask].get(key))
@@ -132,6 +138,53 @@ class HashMap(Directory):
                 found.append(index)
         return found
 
+    def _look_ahead(self, keys: list[bytes], start: int) -> int:
+        """Bring the parts of the next keys into the processor's cache: waits for several overlap here.
+
+        It does so by counting how many keys these parts have.
+        """
+        parts: list[dict[bytes, Any]] = self.parts
+        shift: i64 = self.shift
+        mask: i64 = self.mask
+        total: i64 = 0
+        for index in range(start, start + _AHEAD):
+            number: i64 = hash(keys[index])
+            total += len(parts[number >> shift & mask])
+        return total
+
+    def put_all(self, flat: list[bytes], start: int) -> int:
+        """Give keys their values, alternating in `flat` from `start` on; how many bytes more they have than before.
+
+        Both keys and values count. O(keys).
+        """
+        parts: list[dict[bytes, Any]] = self.parts
+        shift: i64 = self.shift
+        mask: i64 = self.mask
+        part_max: i64 = self.part_max
+        added: i64 = 0
+        nbytes: i64 = 0
+        for index in range(start, len(flat), 2):
+            key = flat[index]
+            value = flat[index + 1]
+            number: i64 = hash(key)
+            at: i64 = number >> shift & mask
+            part = parts[at]
+            old: bytes | None = part.get(key)
+            part[key] = value
+            nbytes += len(value)
+            if old is not None:
+                nbytes -= len(old)
+                continue
+            nbytes += len(key)
+            added += 1
+            if len(part) > part_max:
+                self._split(at)
+                parts = self.parts
+                shift = self.shift
+                mask = self.mask
+        self.count += added
+        return nbytes
+
     def pop_all(self, keys: list[bytes], start: int) -> list[Any]:
         """As `get_all`, and those keys are taken out. O(keys)."""
         parts: list[dict[bytes, Any]] = self.parts
@@ -141,6 +194,8 @@ class HashMap(Directory):
         removed: i64 = 0
         found: list[Any] = []
         for index in range(start, len(keys)):
+            if (index - start) & (_AHEAD - 1) == 0 and len(keys) - index >= _AHEAD:
+                self._look_ahead(keys, index)
             key = keys[index]
             number: i64 = hash(key)
             at: i64 = number >> shift & mask
@@ -178,9 +233,15 @@ class HashMap(Directory):
         self.count -= len(keys)
 
     def pick(self, chance: Chance) -> bytes:
-        """Some key, each as likely as any other. O(1): about three tries, and half the table of a part."""
+        """Some key, each as likely as any other. O(1): about three tries, and a quarter of a part at most half."""
         slot, place = self._choose(chance)
-        key: bytes = next(islice(self.parts[slot], place, None))
+        part: dict[bytes, Any] = self.parts[slot]
+        # From the nearer end: each key on the way is brought into the processor's cache.
+        back = len(part) - 1 - place
+        if back < place:
+            key: bytes = next(islice(reversed(part), back, None))
+        else:
+            key = next(islice(part, place, None))
         return key
 
     def dicts(self) -> list[dict[bytes, Any]]:

@@ -8,13 +8,16 @@ A hash does not look at the clock: a field stays until someone calls `remove_due
 """
 
 from heapq import heapify, heappop, heappush
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from respkv.values import listpack
 from respkv.values.collection import ELEMENT_BYTES, NEVER_MS, OBJECT_BYTES, Collection
 from respkv.values.directory import Chance
 from respkv.values.hash_map import HashMap
 from respkv.values.limits import Limits
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 PACKED_BYTES: Final = OBJECT_BYTES + ELEMENT_BYTES
 """A packed hash beside the bytes of its listpack."""
@@ -100,6 +103,13 @@ class Hash(Collection):
         for field, value in pairs:
             flat.append(field)
             flat.append(value)
+        new.update(flat, 0, limits)
+        return new
+
+    @staticmethod
+    def of_flat(flat: list[bytes], limits: Limits) -> "Hash":
+        """A hash of these fields and values in turn. O(bytes)."""
+        new = Hash()
         new.update(flat, 0, limits)
         return new
 
@@ -212,7 +222,31 @@ class Hash(Collection):
             self.nbytes -= EXPIRY_BYTES + len(field)
         return True
 
-    # All fields
+    # Many fields
+
+    def get_all(self, names: list[bytes], start: int) -> list[bytes | None]:
+        """The value of each of the fields `names` from `start` on, or None. O(names); O(n) each if packed."""
+        if self.table is not None:
+            return self.table.get_all(names, start)
+        return [self.get(names[at]) for at in range(start, len(names))]
+
+    def remove_all(self, names: list[bytes], start: int) -> int:
+        """Take those fields out; how many were there. O(names); O(bytes) each if packed."""
+        before = len(self)
+        if self.table is None or self.ttls is not None:
+            for at in range(start, len(names)):
+                self.remove(names[at])
+            return before - len(self)
+        values: list[bytes | None] = self.table.pop_all(names, start)
+        nbytes: i64 = 0
+        at = start
+        for value in values:
+            if value is not None:
+                nbytes += len(names[at]) + len(value)
+            at += 1
+        removed = before - len(self)
+        self.nbytes -= nbytes + ENTRY_BYTES * removed
+        return removed
 
     def update(self, flat: list[bytes], start: int, limits: Limits) -> int:
         """Give fields their values, alternating in `flat` from `start` on; how many are new. Expiries stay.
@@ -230,9 +264,10 @@ class Hash(Collection):
                     return added
                 return self._update_packed(flat, start, limits)
             table = self._unpack((len(flat) - start) >> 1)
-        for at in range(start, len(flat), 2):
-            if self._set_in_table(table, flat[at], flat[at + 1]):
-                added += 1
+        before = table.count
+        nbytes = table.put_all(flat, start)
+        added = table.count - before
+        self.nbytes += nbytes + ENTRY_BYTES * added
         return added
 
     def _fits(self, flat: list[bytes], start: int, limits: Limits) -> bool:
@@ -269,11 +304,8 @@ class Hash(Collection):
         packed = self.packed
         flat = listpack.unpack(packed)
         table = HashMap(expected)
-        for at in range(0, len(flat), 2):
-            field, value = flat[at], flat[at + 1]
-            table.put(field, value)
-            self.nbytes += ENTRY_BYTES + len(field) + len(value)
-        self.nbytes -= PACKED_BYTES - OBJECT_BYTES + len(packed)
+        nbytes = table.put_all(flat, 0)
+        self.nbytes += nbytes + ENTRY_BYTES * table.count - (PACKED_BYTES - OBJECT_BYTES + len(packed))
         self.table = table
         self.packed = b""
         return table

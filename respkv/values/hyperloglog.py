@@ -21,12 +21,12 @@ leaves was compared byte by byte with redis-server's.
 """
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from librt.strings import BytesWriter, read_i64_le, write_i64_le
+from mypy_extensions import i64, u8
 
 from respkv.build import BUILD
-
-if TYPE_CHECKING:
-    from mypy_extensions import i64
 
 REGISTERS: Final = 16384
 HEADER_BYTES: Final = 16
@@ -39,6 +39,9 @@ _STALE: Final = 0x80
 _HASH_BITS: Final = 50
 _SPARSE_VALUE_MAX: Final = 32
 _ALPHA: Final = 0.7213475204444817  # 1 / (2 ln 2)
+
+_MANY: Final = 512
+"""For more elements it is worth while to take the registers apart."""
 
 _SEED: Final = 0xADC83B19
 _MULTIPLIER: Final = 0xC6A4A7935BD1E995
@@ -137,6 +140,43 @@ def place_of(element: bytes) -> tuple[int, int]:
     digest = hash_of(element)
     bits = digest >> 14 | 1 << _HASH_BITS
     return digest & (REGISTERS - 1), (bits & -bits).bit_length()
+
+
+def add_all(value: bytearray, elements: list[bytes], start: int, sparse_bytes_max: int) -> bool:
+    """As `add`, of each of `elements` from `start` on; whether a register changed. O(elements)."""
+    is_changed = False
+    for at in range(start, len(elements)):
+        if value[4] == _DENSE and len(elements) - at > _MANY and BUILD == "compiled":
+            if _add_many(value, elements, at):
+                is_changed = True
+            break
+        if add(value, elements[at], sparse_bytes_max):
+            is_changed = True
+    return is_changed
+
+
+def _add_many(value: bytearray, elements: list[bytes], start: int) -> bool:
+    """As `add_all`, to a dense one, by registers that are a byte each meanwhile."""
+    found = BytesWriter()
+    found.write(_dense_registers(bytes(value)))
+    is_changed = False
+    end: i64 = 1 << _HASH_BITS
+    for at in range(start, len(elements)):
+        digest: i64 = _hash_compiled(elements[at])
+        # The shift brings copies of the sign down, which end where the bit is that ends the longest run.
+        bits: i64 = digest >> 14 & end - 1 | end
+        count: i64 = 1
+        while bits & 1 == 0:
+            bits >>= 1
+            count += 1
+        index: i64 = digest & (REGISTERS - 1)
+        if i64(found[index]) < count:
+            found[index] = u8(count)
+            is_changed = True
+    if is_changed:
+        value[HEADER_BYTES:] = pack_dense(found.getvalue())
+        value[15] |= _STALE
+    return is_changed
 
 
 def add(value: bytearray, element: bytes, sparse_bytes_max: int) -> bool:
@@ -348,6 +388,62 @@ def highest(one: bytes, two: bytes) -> bytes:
     not_less = ((first | tops) - second & tops) >> 7
     chosen = not_less * 127
     return (second ^ (first ^ second) & chosen).to_bytes(length, "little")
+
+
+def union(sketches: list[bytes | bytearray]) -> bytes:
+    """The highest of each register, a byte each, of all of them; zeros of none. O(registers) each. Raises Corrupted."""
+    if not sketches:
+        return bytes(REGISTERS)
+    found = registers(sketches[0])
+    for at in range(1, len(sketches)):
+        if BUILD != "compiled":
+            found = highest(found, registers(sketches[at]))
+        elif is_dense(sketches[at]):
+            found = _highest_of_dense(found, bytes(sketches[at]))
+        else:
+            found = _highest_compiled(found, registers(sketches[at]))
+    return found
+
+
+# Eight registers of a byte each in a word of 64 bits: the greater of each two, since the top bit of each byte of the
+# difference stays where the one is not less than the other, which are below 64.
+
+
+def _highest_compiled(one: bytes, two: bytes) -> bytes:
+    """As `highest`, by arithmetic of 64 bits, which interpreted code has not."""
+    tops: i64 = -0x7F7F7F7F7F7F7F80
+    lows: i64 = 0x0101010101010101
+    buffer = BytesWriter()
+    at: i64 = 0
+    while at < REGISTERS:
+        first: i64 = read_i64_le(one, at)
+        second: i64 = read_i64_le(two, at)
+        not_less: i64 = ((first | tops) - second) >> 7 & lows
+        write_i64_le(buffer, second ^ (first ^ second) & not_less * 127)
+        at += 8
+    return buffer.getvalue()
+
+
+def _highest_of_dense(one: bytes, dense: bytes) -> bytes:
+    """The greater of the registers `one`, a byte each, and of those of a dense one. As `_highest_compiled`."""
+    tops: i64 = -0x7F7F7F7F7F7F7F80
+    lows: i64 = 0x0101010101010101
+    buffer = BytesWriter()
+    at: i64 = 0
+    # Six bytes hold eight registers: they are what is behind two others, so that all of a word is there to be read.
+    place: i64 = HEADER_BYTES - 2
+    while at < REGISTERS:
+        packed: i64 = read_i64_le(dense, place) >> 16
+        # Halves of 24 bits move apart, then quarters of 12, then eighths of 6.
+        second: i64 = packed & 0xFFFFFF | (packed & 0xFFFFFF000000) << 8
+        second = second & 0x00000FFF00000FFF | (second & 0x00FFF00000FFF000) << 4
+        second = second & 0x003F003F003F003F | (second & 0x0FC00FC00FC00FC0) << 2
+        first: i64 = read_i64_le(one, at)
+        not_less: i64 = ((first | tops) - second) >> 7 & lows
+        write_i64_le(buffer, second ^ (first ^ second) & not_less * 127)
+        at += 8
+        place += 6
+    return buffer.getvalue()
 
 
 def merge(value: bytearray, found: bytes, sparse_bytes_max: int) -> None:

@@ -7,7 +7,7 @@ Costs, n = elements: pushing and popping O(1), once it is large (O(bytes) of at 
 and range O(log n + elements of a node + elements asked for); to look for an element O(n).
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from respkv.values import listpack, listpack_body
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
@@ -17,7 +17,9 @@ from respkv.values.quicklist import Quicklist
 from respkv.values.quicklist_nodes import Node, closed_node_of, exceeds, is_large, size_max_of
 
 _OVERHEAD_BYTES = listpack_body.OVERHEAD_BYTES
-_POPPED_SINGLY_MAX = 64
+_PUSHED_SINGLY_MAX = 8
+"""To a large list, more are added to its nodes together."""
+POPPED_SINGLY_MAX: Final = 64
 """From a large list, more are copied out of its nodes and cut off, which looks at all nodes."""
 
 
@@ -134,6 +136,20 @@ class List(Collection):
             return []
         return listpack.elements_from(self.body, listpack_body.seek(self.body, self.count, start), stop - start)
 
+    def to_wires(self, start: int, stop: int, *, backwards: bool = False) -> list[bytes]:
+        """The elements from `start` to before `stop`, one or more, or last one first: an array in either protocol.
+
+        It is in pieces. O(n).
+        """
+        wires = [b"*%d\r\n" % (stop - start)]
+        if self.nodes is not None:
+            wires += self.nodes.to_wires(start, stop, backwards=backwards)
+        else:
+            begin = listpack_body.seek(self.body, self.count, start)
+            end = listpack_body.seek(self.body, self.count, stop)
+            wires.append(listpack_body.to_wire(self.body[begin:end], stop - start, backwards=backwards))
+        return wires
+
     def positions(self, element: bytes, skipped: int, most: int, length_max: int, *, from_end: bool) -> list[int]:
         """The indexes of up to `most` elements that equal `element` (0: all), after the first `skipped` of them.
 
@@ -173,12 +189,15 @@ class List(Collection):
         nodes = self.nodes
         self.count += len(argv) - at
         if nodes is not None:
-            while at < len(argv):
-                if left:
-                    nodes.push_left(argv[at])
-                else:
-                    nodes.push_right(argv[at])
-                at += 1
+            if len(argv) - at > _PUSHED_SINGLY_MAX:
+                nodes.push_all(argv, at, left=left)
+            else:
+                while at < len(argv):
+                    if left:
+                        nodes.push_left(argv[at])
+                    else:
+                        nodes.push_right(argv[at])
+                    at += 1
             self.nbytes = OBJECT_BYTES + nodes.nbytes
             return
         if len(argv) == at + 1:
@@ -230,14 +249,11 @@ class List(Collection):
             if not left:
                 popped.reverse()
             self._clear()
-        elif self.nodes is None or most > _POPPED_SINGLY_MAX:
+        elif self.nodes is None:
             popped = self.range(0, most) if left else self.range(self.count - most, self.count)
             if not left:
                 popped.reverse()
-            if left:
-                self.trim(most, self.count, limits)
-            else:
-                self.trim(0, self.count - most, limits)
+            self._cut_off(most, limits, left=left)
         else:
             nodes = self.nodes
             for _ in range(most):
@@ -245,6 +261,22 @@ class List(Collection):
             self.count -= most
             self._shrink(limits)
         return popped
+
+    def pop_wires(self, most: int, limits: Limits, *, left: bool) -> list[bytes]:
+        """As `pop_many`, of some of what there is: an array in the form of either protocol, in pieces."""
+        if most >= self.count:
+            wires = self.to_wires(0, self.count, backwards=not left)
+            self._clear()
+            return wires
+        wires = self.to_wires(0, most) if left else self.to_wires(self.count - most, self.count, backwards=True)
+        self._cut_off(most, limits, left=left)
+        return wires
+
+    def _cut_off(self, most: int, limits: Limits, *, left: bool) -> None:
+        if left:
+            self.trim(most, self.count, limits)
+        else:
+            self.trim(0, self.count - most, limits)
 
     def replace(self, index: int, element: bytes, limits: Limits) -> None:
         """Put `element` in place of element `index`, which there is."""

@@ -116,6 +116,49 @@ class Quicklist:
         self.nodes.append(node)
         self.nbytes += node.nbytes()
 
+    def push_all(self, elements: list[bytes], start: int, *, left: bool) -> None:
+        """As `push_left` or `push_right`, of each of `elements` from `start` on. O(elements)."""
+        nodes = self.nodes
+        at = start
+        while at < len(elements):
+            if nodes:
+                end = nodes[0] if left else nodes[-1]
+                at = self._fill(end, elements, at, left=left)
+                if at == len(elements):
+                    break
+            if left:
+                self.push_left(elements[at])
+            else:
+                self.push_right(elements[at])
+            at += 1
+
+    def _fill(self, node: Node, elements: list[bytes], start: int, *, left: bool) -> int:
+        """Push `elements` from `start` on as far as `node`, which is at that end, has room; the next one to push."""
+        size: i64 = node.size
+        room: i64 = self._count_max - node.count
+        size_max: i64 = self._fitting_max
+        payload_bytes: i64 = 0
+        at: i64 = start
+        stop: i64 = len(elements)
+        if stop - at > room:
+            stop = at + room
+        while at < stop:
+            element = elements[at]
+            length: i64 = len(element)
+            if size + length > size_max:
+                break
+            if 0 < length < 64 and element[0] > 57:
+                size += length + 2
+            else:
+                size += encoded_length(element)
+            payload_bytes += length
+            at += 1
+        if at > start:
+            self.nbytes -= node.nbytes()
+            node.add_all(elements[start:at], size - node.size, payload_bytes, left=left)
+            self.nbytes += node.nbytes()
+        return at
+
     def _note_push(self, node: Node, element: bytes, length: int) -> None:
         node.count += 1
         node.size += encoded_length(element)
@@ -204,6 +247,23 @@ class Quicklist:
             left -= len(part)
             found += part
         return found
+
+    def to_wires(self, start: int, stop: int, *, backwards: bool) -> list[bytes]:
+        """The elements from `start` to before `stop`, one or more, as bulk strings of the protocol. O(n)."""
+        number = self.locate(start)
+        at = self.nodes[0].first + start - self.nodes[number].first
+        left = stop - start
+        wires: list[bytes] = []
+        while left:
+            node = self.nodes[number]
+            taken = min(left, node.count - at)
+            wires.append(node.to_wire(at, at + taken, backwards=backwards))
+            left -= taken
+            number += 1
+            at = 0
+        if backwards:
+            wires.reverse()
+        return wires
 
     def replace(self, index: int, element: bytes) -> None:
         """Put `element` in place of element `index`, which there is."""

@@ -121,6 +121,34 @@ class Node:
         part.reverse()
         return part
 
+    def to_wire(self, start: int, stop: int, *, backwards: bool) -> bytes:
+        """The elements from `start` to before `stop` as bulk strings of the protocol, or the last one first. O(n)."""
+        if self.is_open:
+            elements = self.slice(start, stop)
+            if backwards:
+                elements.reverse()
+            return listpack_body.bulks_of(elements)
+        body = self.body
+        if stop - start < self.count:
+            body = body[listpack_body.seek(body, self.count, start) : listpack_body.seek(body, self.count, stop)]
+        return listpack_body.to_wire(body, stop - start, backwards=backwards)
+
+    def add_all(self, added: list[bytes], size: int, payload_bytes: int, *, left: bool) -> None:
+        """Put `added` at one end, one after the other, which take `size` bytes of a listpack. O(n)."""
+        self.open()
+        self.count += len(added)
+        self.size += size
+        self.payload_bytes += payload_bytes
+        if left:
+            self.first -= len(added)
+        if left != self.is_reversed:
+            if self.is_reversed:
+                self.straighten()
+            else:
+                self.elements.reverse()
+                self.is_reversed = True
+        self.elements += added
+
     def indexes_of(self, element: bytes, encoded: bytes) -> list[int]:
         """Where `element`, in a listpack `encoded`, is. O(n)."""
         if not self.is_open:

@@ -60,8 +60,7 @@ class Set(Collection):
         least = _packed_max(limits)
         if len(members) > least:
             value._to_table(len(members))
-            for member in members:
-                value.add(member, limits)
+            value.add_all(members, limits)
             if len(value) > least:
                 return value
             # They were not so many after all.
@@ -258,14 +257,43 @@ class Set(Collection):
         elif self.kind == INTSET and expected > limits.set_max_intset_entries:
             self._to_table(expected)
 
-    def add_all(self, members: list[bytes], limits: Limits) -> int:
-        """Put `members` in, one after the other; how many are new. O(members)."""
+    def add_all(self, members: list[bytes], limits: Limits, start: int = 0) -> int:
+        """Put `members` from `start` on in, one after the other; how many are new. O(members)."""
         before = len(self)
-        if self.table is None and len(members) > 8:
-            self._add_all_integers(members, limits)
-        for member in members:
-            self.add(member, limits)
+        if self.table is None and len(members) - start > 8:
+            self._add_all_integers(members, start, limits)
+        while start < len(members) and self.table is None:
+            self.add(members[start], limits)
+            start += 1
+        if self.table is not None:
+            self._add_to_table(self.table, members, start)
         return len(self) - before
+
+    def _add_to_table(self, table: HashSet, members: list[bytes], start: int) -> None:
+        count = table.count
+        nbytes = table.add_all(members, start)
+        self.nbytes += nbytes + MEMBER_BYTES * (table.count - count)
+
+    def remove_all(self, members: list[bytes], start: int) -> int:
+        """Take `members` from `start` on out, one after the other; how many were there. O(members) if hashed."""
+        before = len(self)
+        table = self.table
+        if table is not None:
+            nbytes = table.discard_all(members, start)
+            self.nbytes -= nbytes + MEMBER_BYTES * (before - table.count)
+        else:
+            for at in range(start, len(members)):
+                self.remove(members[at])
+        return before - len(self)
+
+    def flags(self, members: list[bytes], start: int) -> list[int]:
+        """For each of `members` from `start` on 1 if it is in it, else 0. O(members + n), if hashed O(members)."""
+        if self.table is not None:
+            return self.table.flags(members, start)
+        if len(members) - start <= 2:
+            return [1 if self.has(members[at]) else 0 for at in range(start, len(members))]
+        own = set(self.members())
+        return [1 if members[at] in own else 0 for at in range(start, len(members))]
 
     def members(self) -> list[bytes]:
         """All members. O(n)."""
@@ -401,12 +429,12 @@ class Set(Collection):
         self._to_table(0)
         return self.add(member, limits)
 
-    def _add_all_integers(self, members: list[bytes], limits: Limits) -> None:
-        """Add the integers with which `members` begins at once, if they fit into an intset."""
+    def _add_all_integers(self, members: list[bytes], start: int, limits: Limits) -> None:
+        """Add the integers with which `members` begins from `start` on at once, if they fit into an intset."""
         if self.kind != INTSET:
             return
         numbers = set(intset.unpack(self.packed))
-        for member in islice(members, limits.set_max_intset_entries):
+        for member in islice(members, start, start + limits.set_max_intset_entries):
             number = intset.parse(member)
             if number is None:
                 break
@@ -422,11 +450,8 @@ class Set(Collection):
     def _to_table(self, expected: int) -> None:
         members = self.members()
         table = HashSet(max(expected, len(members)))
-        nbytes = OBJECT_BYTES
-        for member in members:
-            table.add(member)
-            nbytes += MEMBER_BYTES + len(member)
         self.table = table
         self.kind = HASHTABLE
         self.packed = b""
-        self.nbytes = nbytes
+        self.nbytes = OBJECT_BYTES
+        self._add_to_table(table, members, 0)

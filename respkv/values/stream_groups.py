@@ -6,7 +6,7 @@ A group keeps its pending entries by ID in a dict, and their IDs in order; a con
 from bisect import bisect_left, bisect_right, insort
 from typing import Any, Final
 
-from respkv.values.stream_ids import ID_MAX
+from respkv.values.stream_ids import ID_MAX, format_id
 
 GROUP_BYTES: Final = 700
 CONSUMER_BYTES: Final = 450
@@ -14,6 +14,9 @@ PENDING_BYTES: Final = 250
 """A group, a consumer and a pending entry: objects, IDs, and their places in dicts and lists."""
 
 _BLOCK_SIZE: Final = 512
+
+_PIECES_MAX: Final = 1024
+"""So many pieces of a reply become one."""
 
 NEVER_MS: Final = -1
 
@@ -61,6 +64,32 @@ class SortedIds:
             del self.heads[at]
         elif place == 0:
             self.heads[at] = block[0]
+
+    def remove_all(self, numbers: list[int]) -> None:
+        """Remove IDs that are there, which `numbers` has in order. O(numbers * log n + blocks that they are in)."""
+        blocks = self.blocks
+        is_emptied = False
+        at = 0
+        while at < len(numbers):
+            place = bisect_right(self.heads, numbers[at]) - 1
+            block = blocks[place]
+            stop = bisect_right(numbers, block[-1], at)
+            if stop - at == len(block):
+                # The heads are to stay in order until all is done.
+                block.clear()
+                is_emptied = True
+            elif stop - at == 1:
+                del block[bisect_left(block, numbers[at])]
+                self.heads[place] = block[0]
+            else:
+                gone = set(numbers[at:stop])
+                block[:] = [number for number in block if number not in gone]
+                self.heads[place] = block[0]
+            at = stop
+        self.size -= len(numbers)
+        if is_emptied:
+            self.blocks = [block for block in blocks if block]
+            self.heads = [block[0] for block in self.blocks]
 
     def from_(self, low: int, most: int) -> list[int]:
         """The IDs from `low` on, at most `most`. O(log n + block + result)."""
@@ -173,6 +202,59 @@ class Group:
         pending.consumer.ids.remove(number)
         self.nbytes -= PENDING_BYTES
         return True
+
+    def acknowledge_all(self, numbers: list[int]) -> int:
+        """As `acknowledge`, of each of `numbers`; how many were pending. O(numbers * log n)."""
+        gone: list[int] = []
+        by_consumer: dict[bytes, list[int]] = {}
+        for number in numbers:
+            pending = self.pending.pop(number, None)
+            if pending is not None:
+                gone.append(number)
+                own = by_consumer.get(pending.consumer.name)
+                if own is None:
+                    own = by_consumer[pending.consumer.name] = []
+                own.append(number)
+        gone.sort()
+        self.ids.remove_all(gone)
+        for name, own in by_consumer.items():
+            own.sort()
+            self.consumers[name].ids.remove_all(own)
+        self.nbytes -= PENDING_BYTES * len(gone)
+        return len(gone)
+
+    def wires_of(self, numbers: list[int], now_ms: int | None, *, names_consumer: bool) -> list[bytes]:
+        """The pending entries of IDs `numbers`: an array in the form of either protocol, in pieces. O(numbers).
+
+        Each is an array of its ID, its consumer's name if `names_consumer`, how long before `now_ms` it was delivered
+        (None: when that was, unix ms), and how often.
+        """
+        pieces: list[bytes] = []
+        wires = [b"*%d\r\n" % len(numbers)]
+        head = b"*4\r\n$" if names_consumer else b"*3\r\n$"
+        # Mostly all but the ID is as it was for the entry before.
+        consumer: Consumer | None = None
+        at_ms = count = -1
+        rest = b""
+        for number in numbers:
+            pending = self.pending[number]
+            if pending.at_ms != at_ms or pending.count != count or pending.consumer is not consumer:
+                consumer = pending.consumer
+                at_ms = pending.at_ms
+                count = pending.count
+                name = b"$%d\r\n%b\r\n" % (len(consumer.name), consumer.name) if names_consumer else b""
+                time_ms = at_ms if now_ms is None else max(now_ms - at_ms, 0)
+                rest = b"\r\n%b:%d\r\n:%d\r\n" % (name, time_ms, count)
+            text = format_id(number)
+            pieces.append(head)
+            pieces.append(b"%d\r\n" % len(text))
+            pieces.append(text)
+            pieces.append(rest)
+            if len(pieces) >= _PIECES_MAX:
+                wires.append(b"".join(pieces))
+                pieces.clear()
+        wires.append(b"".join(pieces))
+        return wires
 
     def copy(self) -> "Group":
         """A group that shares nothing with this one that can change. O(pending)."""

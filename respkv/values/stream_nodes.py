@@ -108,6 +108,8 @@ class Node:
         self.last_sequence = self.sequence
         self.count = 0
         self.deleted = 0
+        # How many elements of a listpack the entries are.
+        self.elements = 0
         self.fields = fields
         # The entries are `body` and behind it, in the youngest node, what was added since somebody read it.
         self.body = b""
@@ -152,25 +154,27 @@ class Node:
     def _count_bytes(self) -> int:
         return len(encode_number(self.count)) + len(encode_number(self.deleted))
 
-    def to_listpack(self) -> bytes:
-        """The node as Redis has it. O(bytes)."""
+    def to_listpack(self) -> list[bytes]:
+        """The node as Redis has it, in pieces: what is before the entries, they, and the end. O(1)."""
         body = self.data()
         rest = b"%b%b%b" % (encode_number(self.count), encode_number(self.deleted), self._master_rest())
-        elements = self._element_count(body) + 4 + len(self.fields)
-        return b"%b%b%b%b\xff" % (
+        head = b"%b%b%b" % (
             (listpack.HEADER_BYTES + len(rest) + len(body) + 1).to_bytes(4, "little"),
-            min(65535, elements).to_bytes(2, "little"),
+            min(65535, self.elements + 4 + len(self.fields)).to_bytes(2, "little"),
             rest,
-            body,
         )
+        return [head, body, listpack.END]
 
-    def _element_count(self, data: bytes) -> int:
-        total = 0
+    def check(self) -> None:
+        """Raise AssertionError where an invariant is broken. O(entries)."""
+        assert self.count > 0
+        data = self.data()
+        elements = 0
         at = 0
         while at < len(data):
-            total += self._elements_of(data, at) + 1
+            elements += self._elements_of(data, at) + 1
             at = self.after(data, at)
-        return total
+        assert elements == self.elements
 
     def _elements_of(self, data: bytes, at: int) -> int:
         if data[at] & SAME_FIELDS:
@@ -188,6 +192,7 @@ class Node:
         copy.last_sequence = self.last_sequence
         copy.count = self.count
         copy.deleted = self.deleted
+        copy.elements = self.elements
         copy.body = self.data()
         copy.is_youngest = self.is_youngest
         return copy
@@ -217,12 +222,14 @@ class Node:
             for place in range(at + 1, len(argv), 2):
                 encode_text(pieces, argv[place])
             pieces.append(encode_number(size + 3))
+            self.elements += size + 4
         else:
             size = (len(argv) - at) // 2
             pieces.append(encode_number(size))
             for place in range(at, len(argv)):
                 encode_text(pieces, argv[place])
             pieces.append(encode_number(2 * size + 4))
+            self.elements += 2 * size + 5
         length = 0
         for place in range(count_before, len(pieces)):
             length += len(pieces[place])
@@ -347,10 +354,19 @@ class Node:
 
     # Reading
 
-    def read(self, low: int, high: int, most: int, wires: list[bytes], ids: list[int] | None) -> int:
+    def read(
+        self,
+        low: int,
+        high: int,
+        most: int,
+        wires: list[bytes],
+        ids: list[int] | None,
+        ends: list[int] | None = None,
+    ) -> int:
         """Append the live entries from ID `low` to `high`, at most `most` of them, to `wires`; how many they were.
 
-        They come in one piece, as elements of an array in either protocol. Their IDs go into `ids`. O(entries).
+        They come in one piece, as elements of an array in either protocol. Their IDs go into `ids`. With `ends`, an
+        empty list, they come last one first. O(entries).
         """
         data = self.data()
         end: i64 = len(data)
@@ -412,13 +428,22 @@ class Node:
                     pieces.append(b"\r\n")
                     position = _append_bulk(data, position, pieces)
             pieces.append(b"\r\n")
+            if ends is not None:
+                ends.append(len(pieces))
             at = _next(data, position)
+        if ends is not None:
+            turned: list[bytes] = []
+            for number in range(taken - 1, -1, -1):
+                turned += pieces[ends[number - 1] if number else 0 : ends[number]]
+            pieces = turned
         if taken:
             wires.append(b"".join(pieces))
         return taken
 
     def read_back(self, low: int, high: int, most: int, wires: list[bytes]) -> int:
         """As `read`, from the last entry to the first. O(entries from `low` on)."""
+        if most >= self.count:
+            return self.read(low, high, most, wires, None, [])
         data = self.data()
         at = len(data)
         taken = 0

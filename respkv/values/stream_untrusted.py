@@ -1,8 +1,16 @@
 """Nodes of streams from listpacks of unknown origin, looked at element by element before anybody trusts them."""
 
+from typing import TYPE_CHECKING, Final
+
 from respkv.values import listpack
 from respkv.values.stream_ids import SEQUENCE_BITS, SEQUENCE_MAX
 from respkv.values.stream_nodes import DELETED, SAME_FIELDS, Node
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+_PLAIN_END: Final = 1 << 61
+"""Halves of IDs below are compared as machine integers, their sums too."""
 
 
 def load_node(first: int, data: bytes) -> Node:
@@ -24,8 +32,13 @@ def load_node(first: int, data: bytes) -> Node:
     if walk.number() != 0:
         raise ValueError("a stream node whose fields do not end")
     start = walk.at
-    live = flagged = 0
-    previous = -1
+    elements_before = walk.elements
+    plain = _PlainEntries(data, start, end, node)
+    walk.at = plain.at
+    walk.elements += plain.elements
+    live = plain.live
+    flagged = plain.flagged
+    previous = plain.last
     while walk.at < end:
         at = walk.at
         elements = walk.elements
@@ -62,7 +75,134 @@ def load_node(first: int, data: bytes) -> Node:
         node.last_sequence = previous & SEQUENCE_MAX
     node.count = live
     node.deleted = flagged
+    node.elements = walk.elements - elements_before
     return node
+
+
+class _PlainEntries:
+    """The entries from `start` on that are in the form that nearly all have, and nothing is wrong with them.
+
+    `at` is where the first other one begins, or the end; `last` the ID of the last entry before that, -1 if there is
+    none. What is there else is left to those who look more closely, and say what is wrong.
+    """
+
+    def __init__(self, data: bytes, start: int, end: int, node: Node) -> None:
+        self.at = start
+        self.elements = 0
+        self.live = 0
+        self.flagged = 0
+        self.last = -1
+        if node.ms < _PLAIN_END and node.sequence < _PLAIN_END:
+            self._walk(data, end, node.ms, node.sequence, len(node.fields))
+
+    def _walk(self, data: bytes, stop: int, first_ms: int, first_sequence: int, fields: int) -> None:
+        # Machine integers where compiled: this is most of loading a stream.
+        end: i64 = stop
+        at: i64 = self.at
+        done: i64 = at
+        base_ms: i64 = first_ms
+        base_sequence: i64 = first_sequence
+        field_count: i64 = fields
+        last_ms: i64 = -1
+        last_sequence: i64 = 0
+        elements: i64 = 0
+        live: i64 = 0
+        flagged: i64 = 0
+        while at + 6 < end:
+            flags: i64 = data[at]
+            if flags > DELETED | SAME_FIELDS or data[at + 1] != 1:
+                break
+            at += 2
+            # Both halves of the ID, counted from the node's.
+            first: i64 = data[at]
+            width: i64 = 0
+            ms: i64 = base_ms
+            if first < 128:
+                if data[at + 1] != 1:
+                    break
+                ms += first
+                at += 2
+            elif 0xC0 <= first < 0xD0:
+                if data[at + 2] != 2:
+                    break
+                ms += (first & 15) << 8 | data[at + 1]
+                at += 3
+            else:
+                width = 2 if first == 0xF1 else 3 if first == 0xF2 else 4 if first == 0xF3 else 0
+                if width == 0 or at + width + 4 > end or data[at + width] >= 128 or data[at + width + 1] != width + 1:
+                    break
+                shift: i64 = 0
+                place: i64 = at + 1
+                while place <= at + width:
+                    byte: i64 = data[place]
+                    ms += byte << shift
+                    shift += 8
+                    place += 1
+                at += width + 2
+            first = data[at]
+            sequence: i64 = base_sequence
+            if first < 128:
+                if data[at + 1] != 1:
+                    break
+                sequence += first
+                at += 2
+            elif 0xC0 <= first < 0xE0 and at + 3 < end and data[at + 2] == 2:
+                difference: i64 = (first & 31) << 8 | data[at + 1]
+                sequence += difference - 0x2000 if difference >= 0x1000 else difference
+                at += 3
+            else:
+                break
+            if sequence < 0 or ms < last_ms or (ms == last_ms and sequence <= last_sequence):
+                break
+            if ms == base_ms and sequence < base_sequence:
+                break
+            # Fields and values, or values alone.
+            count: i64 = field_count
+            total: i64 = 3 + count
+            if not flags & SAME_FIELDS:
+                if at + 2 > end or data[at] >= 128 or data[at + 1] != 1:
+                    break
+                count = data[at]
+                count += count
+                total = 4 + count
+                at += 2
+            while count > 0 and at < end:
+                first = data[at]
+                if first < 128:
+                    if data[at + 1] != 1:
+                        break
+                    at += 2
+                elif first < 0xC0:
+                    length: i64 = (first & 63) + 1
+                    if at + length >= end or data[at + length] != length:
+                        break
+                    at += length + 1
+                elif first < 0xE0:
+                    if at + 2 >= end or data[at + 2] != 2:
+                        break
+                    at += 3
+                else:
+                    break
+                count -= 1
+            if count > 0 or at + 2 > end or total >= 128 or data[at] != total or data[at + 1] != 1:
+                break
+            at += 2
+            elements += total + 1
+            if flags & DELETED:
+                flagged += 1
+            else:
+                live += 1
+            last_ms = ms
+            last_sequence = sequence
+            done = at
+        self.at = done
+        self.elements = elements
+        self.live = live
+        self.flagged = flagged
+        if last_ms >= 0:
+            upper: int = last_ms
+            lower: int = last_sequence
+            self.last = upper << SEQUENCE_BITS | lower
 
 
 class _Walk:

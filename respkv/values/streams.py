@@ -105,7 +105,7 @@ class Stream(Collection):
         assert not numbers or numbers[-1] <= self.last_id
         assert self.first_id == (numbers[0] if numbers else 0)
         for node in self.nodes:
-            assert node.count > 0
+            node.check()
         nbytes = STREAM_BYTES
         for node in self.nodes:
             nbytes += NODE_BYTES + body_bytes_of(node.body_bytes())

@@ -84,7 +84,7 @@ def test_the_form_of_redis_5_has_no_marks(world: World, client: Client) -> None:
     client.run("XADD s 2-1 f v")
     value = world.engine.databases[0].find(b"s")
     node = value.nodes[0]
-    nodes = encode_length(1) + encode_string(node.key()) + encode_string(node.to_listpack())
+    nodes = encode_length(1) + encode_string(node.key()) + encode_string(b"".join(node.to_listpack()))
     marks = encode_length(2) + encode_length(9) + encode_length(5)
     group = encode_string(b"g") + encode_length(2) + encode_length(1) + encode_length(0) + encode_length(0)
     back = read(15, nodes + marks + encode_length(1) + group)

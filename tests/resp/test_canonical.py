@@ -5,7 +5,7 @@ from harness import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.resp.canonical import CUT, OTHER, WHOLE, read_canonical
+from respkv.resp.canonical import CUT, OTHER, WHOLE, read_arguments, read_canonical
 
 MANY = 1_000_000
 SET = encode([b"SET", b"k", b"v"])
@@ -76,3 +76,38 @@ def test_it_begins_and_ends_where_it_is_told() -> None:
 def test_anything_else_is_left_to_others(data: bytes) -> None:
     assert read(data) == ([], 0, OTHER)
     assert read(SET + data) == ([[b"SET", b"k", b"v"]], len(SET), OTHER)
+
+
+@given(st.lists(st.binary(max_size=120), max_size=30), st.integers(0, 150), st.integers(0, 40))
+def test_arguments_of_a_long_request_are_taken_as_far_as_they_are_there(
+    arguments: list[bytes], missing: int, most: int
+) -> None:
+    wires = [b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments]
+    data = b"xx" + b"".join(wires)
+    data = data[: max(2, len(data) - missing)]
+    argv = [b"RPUSH"]
+    at, size = read_arguments(data, 2, most, argv)
+    taken = len(argv) - 1
+    assert argv[1:] == arguments[:taken]
+    assert at == 2 + sum(map(len, wires[:taken]))
+    assert size == sum(map(len, arguments[:taken]))
+    assert taken == min(most, len(arguments)) or len(data) < at + len(wires[taken])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b":1\r\n",
+        b"$01\r\na\r\n",
+        b"$-1\r\n",
+        b"$\r\n\r\n",
+        b"$1x\r\na\r\n",
+        b"$1\r\naxx",
+        b"$1\rxa\r\n",
+        b"$99999999999\r\n",
+    ],
+)
+def test_arguments_in_any_other_form_are_left(data: bytes) -> None:
+    argv: list[bytes] = []
+    assert read_arguments(b"$1\r\na\r\n" + data, 0, 9, argv) == (7, 1)
+    assert argv == [b"a"]

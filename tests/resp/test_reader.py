@@ -271,3 +271,36 @@ def test_what_is_encoded_is_read_back(requests: list[list[bytes]], draw: st.Data
     reader = RequestReader(BULK_MAX)
     assert read(data, cuts, reader) == (requests, None)
     assert reader.pending_bytes() == reader.pending_arguments() == 0
+
+
+@pytest.mark.parametrize("odd", [b"", b"$4\r\nodd!xx", b"$4\rxodd!\r\n"])
+def test_a_long_request_in_pieces(odd: bytes) -> None:
+    arguments = [b"%d" % number * (number % 50) for number in range(3000)]
+    wires = [b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments]
+    if odd:
+        arguments.insert(1500, b"odd!")
+        wires.insert(1500, odd)
+    data = b"*%d\r\n%b" % (len(arguments), b"".join(wires)) + encode([b"PING"])
+    for step in (7, 1000, 4096, 100_000):
+        reader = RequestReader(BULK_MAX)
+        requests: list[list[bytes]] = []
+        for at in range(0, len(data), step):
+            requests += reader.feed(data[at : at + step])
+            if not requests:
+                # What an argument costs beyond its bytes is known in about.
+                assert at <= reader.pending_bytes() + 8 * len(arguments)
+        assert requests == [arguments, [b"PING"]]
+        assert reader.error is None
+
+
+def test_it_says_whether_it_awaits_one_large_argument() -> None:
+    reader = RequestReader(BULK_MAX)
+    assert reader.feed(b"*2\r\n$3\r\nGET\r\n$100000\r\n" + b"x" * 16_000) == []
+    assert reader.awaits_large()
+    assert reader.feed(b"x" * 83_000) == []
+    assert not reader.awaits_large()
+    assert reader.feed(b"x" * 1000 + b"\r\n") == [[b"GET", b"x" * 100_000]]
+    reader = RequestReader(BULK_MAX)
+    for _ in range(3):
+        assert reader.feed((b"" if reader.pending_bytes() else b"*9000\r\n") + b"$5\r\nabcde\r\n" * 2000) == []
+        assert not reader.awaits_large()

@@ -185,3 +185,16 @@ replies = st.recursive(
 @given(replies)
 def test_what_is_written_in_resp3_reads_back(reply: Any) -> None:
     assert decode(written(write3, reply)) == [reply]
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 1000])
+@pytest.mark.parametrize("size", [0, 1, 20, 500, 600])
+@pytest.mark.parametrize("odd", [None, b"odd", 7])
+def test_long_lists_of_strings_alike_or_nearly(count: int, size: int, odd: bytes | int | None) -> None:
+    items: list[bytes | int] = [b"%d" % (number % 10) * size for number in range(count)]
+    if odd is not None:
+        items[count // 2] = odd
+    wire = b"".join(
+        [b"$%d\r\n%b\r\n" % (len(item), item) if isinstance(item, bytes) else b":%d\r\n" % item for item in items]
+    )
+    assert written(write2, items) == written(write3, items) == b"*%d\r\n%b" % (count, wire)

@@ -57,11 +57,11 @@ def test_it_grows_and_shrinks_part_by_part() -> None:
     table = filled(50_000)
     table.check()
     assert len(table.dicts()) > 50_000 // PART_MAX
-    for number in range(49_900):
+    for number in range(49_950):
         table.pop(key_of(number))
     table.check()
     assert len(table.parts) == 1
-    assert table.count == 100
+    assert table.count == 50
 
 
 def test_what_is_expected_is_made_room_for_at_once() -> None:
@@ -123,3 +123,28 @@ def test_each_key_is_as_likely_as_any_other() -> None:
     assert len(counts) == 1000
     chi_square = sum((found - 100) ** 2 / 100 for found in counts.values())
     assert chi_square < 1000 + 6 * 2000**0.5
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 4000), st.integers(1, 800)), max_size=20),
+    st.sampled_from([10, PART_MAX]),
+)
+def test_many_at_once_are_as_one_after_the_other(steps: list[tuple[bool, int, int]], part_max: int) -> None:
+    table = HashMap(0, part_max)
+    model: dict[bytes, bytes] = {}
+    for puts, first, count in steps:
+        # Some come twice.
+        keys = [key_of(number) for number in range(first, first + count)] + [key_of(first)]
+        size = sum(len(key) + len(value) for key, value in model.items())
+        if puts:
+            flat = [b"", *[text for key in keys for text in (key, b"%d" % count)]]
+            grown = table.put_all(flat, 1)
+            model.update(dict.fromkeys(keys, b"%d" % count))
+            assert size + grown == sum(len(key) + len(value) for key, value in model.items())
+        else:
+            assert table.get_all([b"", *keys], 1) == [model.get(key) for key in keys]
+            assert table.pop_all([b"", *keys], 1) == [model.pop(key, None) for key in keys]
+        table.check()
+        assert table.count == len(model)
+    assert {key: value for part in table.dicts() for key, value in part.items()} == model

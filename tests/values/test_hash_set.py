@@ -165,3 +165,28 @@ def test_members_are_picked_evenly() -> None:
     assert len(set(table.depths)) > 1
     counts = Counter(table.pick(chance.random) for _ in range(80_000))
     assert 599 < chi_square(counts, 800) < 999
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2500), st.integers(1, 1500)), max_size=12))
+def test_many_at_once_are_as_one_after_the_other(changes: list[tuple[bool, int, int]]) -> None:
+    table = HashSet()
+    model: set[bytes] = set()
+    chance = random.Random(len(changes))
+    for is_added, start, count in changes:
+        some = names(count, start) + names(1, start)
+        size = sum(map(len, model))
+        assert table.flags([b"", *some], 1) == [int(name in model) for name in some]
+        if is_added:
+            size += table.add_all([b"", *some], 1)
+            model.update(some)
+        else:
+            size -= table.discard_all([b"", *some], 1)
+            model.difference_update(some)
+        assert size == sum(map(len, model))
+        table.check()
+        # Orders are made, kept and dropped.
+        for _ in range(min(len(model), 300)):
+            model.remove(table.take(chance.random))
+        table.check()
+        assert sorted(table.members()) == sorted(model)

@@ -169,3 +169,34 @@ def test_the_bytes_are_those_of_redis(reference: RealRedis, lists: list[list[byt
         hyperloglog.cache_estimate(value, hyperloglog.estimate_of(value))
         assert reference.call("GET", "h") == value
     reference.call("CONFIG", "SET", "hll-sparse-max-bytes", "3000")
+
+
+@pytest.mark.parametrize("count", [0, 10, 700, 20_000])
+@pytest.mark.parametrize("sparse_bytes_max", [0, SPARSE_MAX])
+def test_many_are_counted_as_one_after_the_other(count: int, sparse_bytes_max: int) -> None:
+    elements = [b"element:%012d" % number for number in range(count)]
+    value = made_of(elements[: count // 3], sparse_bytes_max)
+    hyperloglog.cache_estimate(value, 7)
+    other = bytearray(value)
+    is_changed = [hyperloglog.add(other, element, sparse_bytes_max) for element in elements[5:]]
+    assert hyperloglog.add_all(value, elements, 5, sparse_bytes_max) == any(is_changed)
+    assert value == other
+    assert not hyperloglog.add_all(value, elements, 5, sparse_bytes_max)
+    assert value == other
+
+
+def test_a_union_has_the_highest_of_each_register() -> None:
+    chance = random.Random(5)
+    sketches: list[bytes | bytearray] = []
+    highest = bytes(REGISTERS)
+    assert hyperloglog.union([]) == highest
+    for count in (20_000, 100, 50_000, 0, 3000):
+        value = made_of([b"%d" % chance.randrange(10**9) for _ in range(count)])
+        sketches.append(bytes(value) if count == 100 else value)
+        highest = bytes(map(max, highest, hyperloglog.registers(value)))
+        assert hyperloglog.union(sketches) == highest
+    full = hyperloglog.new()
+    hyperloglog.make_dense(full)
+    full[16:] = b"\xff" * (len(full) - 16)
+    assert hyperloglog.union([*sketches, full]) == b"\x3f" * REGISTERS
+    assert hyperloglog.union([full, *sketches]) == b"\x3f" * REGISTERS

@@ -57,3 +57,17 @@ def test_what_only_looks_like_an_element_is_none() -> None:
     looks = encode(b"a")
     elements = [b"--" + looks, looks, b"a", looks * 2, b"a"]
     assert listpack_body.find_all(listpack_body.pack(elements), looks, []) == [2, 4]
+
+
+@given(
+    st.one_of(
+        LISTS, st.integers(0, 64).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size), max_size=20))
+    )
+)
+def test_elements_become_bulk_strings(elements: list[bytes]) -> None:
+    wire = b"".join([b"$%d\r\n%b\r\n" % (len(element), element) for element in elements])
+    body = b"".join([encode(element) for element in elements])
+    assert listpack_body.to_wire(body, len(elements), backwards=False) == wire
+    turned = b"".join([b"$%d\r\n%b\r\n" % (len(element), element) for element in reversed(elements)])
+    assert listpack_body.to_wire(body, len(elements), backwards=True) == turned
+    assert listpack_body.bulks_of(elements) == wire

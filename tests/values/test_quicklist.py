@@ -1,6 +1,8 @@
 """Nodes of large lists: how they split and merge. That they hold what they should is for `test_lists.py`."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from respkv.values.quicklist import Quicklist
 from respkv.values.quicklist_nodes import exceeds, is_large
@@ -117,3 +119,42 @@ def test_ranges_go_over_nodes() -> None:
     assert quicklist.slice(2, 27) == everything[2:27]
     assert quicklist.slice(4, 4) == []
     assert [quicklist.get(index) for index in range(29)] == everything
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([-2, -1, 3, 0]),
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.lists(
+                st.sampled_from([b"", b"7", b"-12", b"1" * 30, b"x" * 40, KILOBYTE, b"x" * 5000, b"x" * 9000]),
+                max_size=40,
+            ),
+        ),
+        max_size=6,
+    ),
+)
+def test_pushing_many_leaves_the_nodes_of_pushing_each(fill: int, pushes: list[tuple[bool, list[bytes]]]) -> None:
+    one = Quicklist(fill)
+    other = Quicklist(fill)
+    model: list[bytes] = []
+    for left, elements in pushes:
+        one.push_all([b"", *elements], 1, left=left)
+        for element in elements:
+            if left:
+                other.push_left(element)
+                model.insert(0, element)
+            else:
+                other.push_right(element)
+                model.append(element)
+        if model:
+            assert counts(one) == counts(other)
+            assert [node.size for node in one.nodes] == [node.size for node in other.nodes]
+            assert one.slice(0, len(model)) == model
+    for start in range(0, len(model), 7):
+        for stop in range(start + 1, len(model) + 1, 5):
+            wire = b"".join([b"$%d\r\n%b\r\n" % (len(element), element) for element in model[start:stop]])
+            assert b"".join(one.to_wires(start, stop, backwards=False)) == wire
+            turned = [b"$%d\r\n%b\r\n" % (len(element), element) for element in reversed(model[start:stop])]
+            assert b"".join(one.to_wires(start, stop, backwards=True)) == b"".join(turned)

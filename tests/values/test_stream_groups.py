@@ -83,3 +83,42 @@ def test_a_copy_shares_nothing() -> None:
     copy.check()
     assert list(group.pending) == [1]
     assert list(group.consumers) == [b"a"]
+
+
+@given(st.sets(st.integers(1, 4000)), st.sets(st.integers(1, 4000)), st.integers(1, 3000))
+def test_many_ids_are_removed_at_once(few: set[int], gone: set[int], count: int) -> None:
+    model = {*few, *range(1, count)}
+    ids = SortedIds()
+    for number in sorted(model, key=lambda number: (number % 3, number)):
+        ids.add(number)
+    ids.remove_all(sorted(gone & model))
+    ids.check()
+    assert ids.from_(0, 9999) == sorted(model - gone)
+    ids.remove_all(sorted(model - gone))
+    ids.check()
+    assert ids.size == 0
+
+
+def test_many_are_acknowledged_at_once() -> None:
+    group = Group(b"g", 0, 0)
+    for number in range(1, 2001):
+        group.deliver(number, group.consumer(b"abc"[number % 3 : number % 3 + 1], 1), 5, 1)
+    assert group.acknowledge_all([*range(1, 1500), 7, 9000, 1999]) == 1500
+    group.check()
+    assert sorted(group.pending) == [*range(1500, 1999), 2000]
+
+
+def test_pending_entries_as_a_reply() -> None:
+    group = Group(b"g", 0, 0)
+    group.deliver(1 << 64, group.consumer(b"one", 1), 500, 1)
+    group.deliver(2 << 64 | 3, group.consumer(b"two", 1), 500, 1)
+    group.deliver(2 << 64 | 4, group.consumer(b"two", 1), 900, 12)
+    ids = group.ids.from_(0, 9)
+    assert b"".join(group.wires_of(ids, 700, names_consumer=True)) == (
+        b"*3\r\n"
+        b"*4\r\n$3\r\n1-0\r\n$3\r\none\r\n:200\r\n:1\r\n"
+        b"*4\r\n$3\r\n2-3\r\n$3\r\ntwo\r\n:200\r\n:1\r\n"
+        b"*4\r\n$3\r\n2-4\r\n$3\r\ntwo\r\n:0\r\n:12\r\n"
+    )
+    assert b"".join(group.wires_of(ids[:1], None, names_consumer=False)) == b"*1\r\n*3\r\n$3\r\n1-0\r\n:500\r\n:1\r\n"
+    assert b"".join(group.wires_of([], None, names_consumer=False)) == b"*0\r\n"

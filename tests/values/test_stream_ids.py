@@ -56,3 +56,16 @@ def test_forms_of_ids(text: bytes, number: int) -> None:
 )
 def test_what_is_no_id(text: bytes) -> None:
     assert parse_id(text, 9) == -1
+
+
+@given(st.text("0123456789- x\0", max_size=45).map(str.encode), st.sampled_from([0, SEQUENCE_MAX]))
+def test_the_short_way_agrees_with_the_long_one(text: bytes, missing: int) -> None:
+    # A zero byte ends an ID, and is nothing that the short way takes.
+    assert parse_id(text, missing) == (parse_id(text + b"\0", missing) if len(text) < 127 else -1)
+
+
+@pytest.mark.parametrize("digits", [17, 18, 19, 20, 21])
+def test_ids_of_many_digits(digits: int) -> None:
+    number = int(b"9" * digits)
+    expected = number << 64 | number if number <= SEQUENCE_MAX else -1
+    assert parse_id(b"9" * digits + b"-" + b"9" * digits, 0) == expected

@@ -207,3 +207,14 @@ def test_reading_all_takes_no_limit() -> None:
     stream = stream_of(*range(1, 400))
     assert b"".join(stream.read(0, ID_MAX, NO_LIMIT)).startswith(b"*399\r\n")
     assert b"".join(stream.read_back(0, ID_MAX, NO_LIMIT)).startswith(b"*399\r\n")
+
+
+def test_a_node_is_read_backwards_as_a_whole_or_in_part() -> None:
+    stream = stream_of(*range(1, 30), entries=10)
+    stream.delete(15)
+    entries = stream.entries()
+    for low in (0, 4, 11, 12, 29):
+        for high in (ID_MAX, 25, 20, 7):
+            for most in (1, 3, 9, 10, 100):
+                wanted = [entry for entry in reversed(entries) if low <= entry[0] <= high][:most]
+                assert b"".join(stream.read_back(low, high, most)) == wire(wanted)
