@@ -19,6 +19,7 @@ SKIP_MONITOR: Final = 1 << 9
 SKIP_SLOWLOG: Final = 1 << 10
 FAST: Final = 1 << 11
 NO_AUTH: Final = 1 << 12
+# Not shown by COMMAND: no write, but it may have an effect on others; CLIENT PAUSE WRITE holds it back.
 MAY_REPLICATE: Final = 1 << 13
 NO_MULTI: Final = 1 << 14
 ALLOW_BUSY: Final = 1 << 15
@@ -50,7 +51,6 @@ SHOWN: tuple[tuple[int, bytes], ...] = (
     (SKIP_SLOWLOG, b"skip_slowlog"),
     (FAST, b"fast"),
     (NO_AUTH, b"no_auth"),
-    (MAY_REPLICATE, b"may_replicate"),
     (NO_MANDATORY_KEYS, b"no_mandatory_keys"),
     (NO_ASYNC_LOADING, b"no_async_loading"),
     (NO_MULTI, b"no_multi"),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from respkv.commands.events import STRING
-from respkv.commands.flags import ADMIN, DENYOOM, FAST, READONLY, WRITE
+from respkv.commands.flags import ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
 from respkv.errors import ReplyError, WrongType
@@ -87,7 +87,7 @@ def pfadd(db: Keyspace, argv: list[bytes]) -> Reply:
 
 @command(
     "PFCOUNT key [key ...]",
-    READONLY,
+    READONLY | MAY_REPLICATE,
     keys="RW ACCESS",
     since="2.8.9",
     cost="O(n), n = keys given; O(1) for one whose estimate is kept",

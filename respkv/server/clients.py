@@ -4,11 +4,10 @@ import heapq
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from respkv.commands.flags import GATE_MULTI, GATE_PAUSED, GATE_SUBSCRIBED, MAY_REPLICATE, WRITE
+from respkv.commands.flags import GATE_MULTI, GATE_PAUSED, GATE_SUBSCRIBED
 from respkv.commands.spec import Spec
 from respkv.errors import ReplyError
 from respkv.reply import Block
-from respkv.server.gate import is_queued
 from respkv.server.parking import PAUSED
 
 if TYPE_CHECKING:
@@ -147,11 +146,13 @@ class Pause:
         self.until_ms = 0
         self.holds_reads = False
 
-    def holds(self, session: "Session", spec: Spec) -> bool:
-        """Whether the command must wait."""
-        if self.holds_reads or spec.flags & (WRITE | MAY_REPLICATE):
+    def holds(self, session: "Session", spec: Spec, argv: list[bytes]) -> bool:
+        """Whether the command must wait. Of a script the first line is asked, as long as it has one."""
+        if self.holds_reads:
             return True
-        return is_queued(session, spec, WRITE | MAY_REPLICATE)
+        requests = session.queue if spec.name == b"exec" else [(spec, argv)]
+        may_write = session.server.scripting.may_write
+        return any(may_write(each, arguments) for each, arguments in requests)
 
 
 STALE_MAX = 64

@@ -288,7 +288,7 @@ def _must_wait(session: "Session", spec: Spec, argv: list[bytes]) -> bool:
     reasons = session.gate & (GATE_PAUSED | GATE_LOCKS | GATE_TRANSACTION)
     if not reasons:
         return False
-    if reasons & GATE_PAUSED and server.is_paused_for(session, spec):
+    if reasons & GATE_PAUSED and server.is_paused_for(session, spec, argv):
         session.park(PAUSED, argv)
         return True
     if session.gate & GATE_MULTI and not spec.flags & UNQUEUED:

@@ -37,7 +37,7 @@ from respkv.reply import OK, Block, Encoded
 from respkv.scripting.host import Host
 from respkv.scripting.interpreter import BOOLEAN, Interpreter, LoadedFunction, ScriptError
 from respkv.scripting.scripts import Script, ScriptCache
-from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES
+from respkv.scripting.shebang import ALLOW_OOM, COMPATIBLE, NO_WRITES, script_flags
 from respkv.server import log
 from respkv.server.access import LUA
 from respkv.server.functions import Function, Functions
@@ -247,6 +247,31 @@ class Scripting(Host):
         self.cache.forget_functions()
         self.functions.forget()
 
+    def may_write(self, spec: Spec, argv: list[bytes]) -> bool:
+        """Whether `argv` may change data or be told to others, as far as can be said before it runs.
+
+        Scripts and functions tell by their flags. One that has none, or is unknown, may do what its command may.
+        """
+        flags = COMPATIBLE
+        if spec.name in _RUN_SCRIPTS:
+            flags = self._flags_of(spec.name, argv[1])
+        if flags & COMPATIBLE:
+            return spec.flags & (WRITE | MAY_REPLICATE) != 0
+        return not flags & NO_WRITES
+
+    def _flags_of(self, command: bytes, named: bytes) -> int:
+        """The flags of what `command` runs by its text, digest or name; COMPATIBLE if it is not known."""
+        if command.startswith(b"fcall"):
+            function = self.functions.find(named)
+            return COMPATIBLE if function is None else function.flags
+        if command.startswith(b"evalsha"):
+            script = self.cache.find(named)
+            return COMPATIBLE if script is None else script.flags
+        try:
+            return script_flags(named)[0]
+        except ReplyError:
+            return COMPATIBLE
+
     # What scripts call
 
     def call(self, argv: list[bytes]) -> Any:
@@ -393,6 +418,7 @@ class Scripting(Host):
 
 
 _SPELLINGS_MAX: Final = 1024
+_RUN_SCRIPTS: Final = frozenset((b"eval", b"eval_ro", b"evalsha", b"evalsha_ro", b"fcall", b"fcall_ro"))
 # Without these names each look at a reply looks them up in a dict.
 _BLOCK: Final = Block
 

@@ -218,12 +218,12 @@ class Server:
         self.set_gate(GATE_PAUSED, False)
         resume_paused(iter(self.sessions.values()))
 
-    def is_paused_for(self, session: Session, spec: Spec) -> bool:
+    def is_paused_for(self, session: Session, spec: Spec, argv: list[bytes]) -> bool:
         """Whether CLIENT PAUSE holds this command back."""
         if self.pause.until_ms <= self.engine.now_ms:
             self.unpause()
             return False
-        return self.pause.holds(session, spec)
+        return self.pause.holds(session, spec, argv)
 
     # Commands
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from respkv.commands.flags import (
     ALLOW_BUSY,
     LOADING,
+    MAY_REPLICATE,
     NO_MANDATORY_KEYS,
     NOSCRIPT,
     READONLY,
@@ -27,7 +28,7 @@ _RUNS: Final = NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS
 
 @command(
     "FCALL function numkeys:int [key [key ...]] [arg [arg ...]]",
-    _RUNS,
+    _RUNS | MAY_REPLICATE,
     keys="RW ACCESS UPDATE",
     since="7.0.0",
     cost="That of the function.",

@@ -6,7 +6,7 @@ is published is not logged: nobody would listen to it after a restart.
 Source of all behaviour: redis-server 7.0.15 and 8.2.
 """
 
-from respkv.commands.flags import FAST, LOADING, NOSCRIPT, PUBSUB, STALE
+from respkv.commands.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE
 from respkv.commands.help import help_of
 from respkv.commands.spec import CommandGroup
 from respkv.commands.syntax import KeySpec
@@ -19,7 +19,7 @@ from respkv.server.session import Session
 command = CommandGroup("pubsub", __name__, session=True)
 
 _LISTENING = PUBSUB | NOSCRIPT | LOADING | STALE
-_SPEAKING = PUBSUB | LOADING | STALE | FAST
+_SPEAKING = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
 _ASKING = PUBSUB | LOADING | STALE
 
 _SUBSCRIBED = {CHANNEL: b"subscribe", PATTERN: b"psubscribe", SHARD_CHANNEL: b"ssubscribe"}

@@ -6,6 +6,7 @@ from respkv.commands.args import parse_int
 from respkv.commands.flags import (
     ALLOW_BUSY,
     LOADING,
+    MAY_REPLICATE,
     NO_MANDATORY_KEYS,
     NOSCRIPT,
     READONLY,
@@ -26,7 +27,7 @@ _RUNS: Final = NOSCRIPT | SKIP_MONITOR | STALE | NO_MANDATORY_KEYS
 
 @command(
     "EVAL script numkeys:int [key [key ...]] [arg [arg ...]]",
-    _RUNS,
+    _RUNS | MAY_REPLICATE,
     keys="RW ACCESS UPDATE",
     since="2.6.0",
     cost="That of the script.",
@@ -54,7 +55,7 @@ def eval_ro(session: Session, argv: list[bytes]) -> Reply:
 
 @command(
     "EVALSHA sha1 numkeys:int [key [key ...]] [arg [arg ...]]",
-    _RUNS,
+    _RUNS | MAY_REPLICATE,
     keys="RW ACCESS UPDATE",
     since="2.6.0",
     cost="That of the script.",

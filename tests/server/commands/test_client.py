@@ -7,6 +7,8 @@ from beside_redis import both
 from harness import Client, World
 from real_redis import RealRedis
 
+from respkv.scripting.scripts import digest_of
+
 AS_REDIS = (
     "CLIENT", "CLIENT NOSUCH", "CLIENT GETNAME", "CLIENT SETNAME", 'CLIENT SETNAME "a b"', 'CLIENT SETNAME "a\\nb"',
     'CLIENT SETNAME "\\x7f"', 'CLIENT SETNAME ""', "CLIENT LIST TYPE foo", "CLIENT LIST TYPE", "CLIENT LIST FOO",
@@ -162,6 +164,60 @@ def test_a_pause_of_writes_lets_reads_through(world: World, client: Client) -> N
     assert client.run("CLIENT UNPAUSE") == "OK"
     drain(world)
     assert other.session.take_output() == b"+OK\r\n$1\r\nv\r\n"
+
+
+_ANY = "#!lua\nreturn 1"
+_READS = "#!lua flags=no-writes\nreturn 1"
+_LIBRARY = """#!lua name=lib
+redis.register_function('writes', function() return 1 end)
+redis.register_function{function_name='reads', callback=function() return 1 end, flags={'no-writes'}}"""
+
+
+def is_held(client: Client, world: World, *argv: str) -> bool:
+    """Whether a pause that is on holds `argv` back, from a client of its own."""
+    other = world.connect()
+    reply = other.raw(b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(a), a.encode()) for a in argv))
+    assert (reply == b"") == (other.session.parked == "paused")
+    return reply == b""
+
+
+@pytest.mark.parametrize(
+    ("argv", "held"),
+    [
+        (("PUBLISH", "c", "m"), True),
+        (("SPUBLISH", "c", "m"), True),
+        (("PFCOUNT", "none"), True),
+        (("EVAL", "return 1", "0"), True),
+        (("EVAL", "retu rn", "0"), True),
+        (("EVAL", _ANY, "0"), True),
+        (("EVAL", _READS, "0"), False),
+        (("EVAL", "#!lua flags=no-such\n", "0"), True),
+        (("EVAL_RO", "return 1", "0"), False),
+        (("EVAL_RO", _ANY, "0"), True),
+        (("EVALSHA", digest_of(_ANY.encode()).decode(), "0"), True),
+        (("EVALSHA", digest_of(_READS.encode()).decode(), "0"), False),
+        (("EVALSHA", "f" * 40, "0"), True),
+        (("EVALSHA_RO", "f" * 40, "0"), False),
+        (("FCALL", "writes", "0"), True),
+        (("FCALL", "reads", "0"), False),
+        (("FCALL", "none", "0"), True),
+        (("FCALL_RO", "writes", "0"), True),
+        (("FCALL_RO", "none", "0"), False),
+        (("SCRIPT", "LOAD", "return 1"), False),
+    ],
+)
+def test_a_pause_of_writes_holds_what_may_have_an_effect(
+    world: World, client: Client, argv: tuple[str, ...], held: bool
+) -> None:
+    for script in (_ANY, _READS):
+        client.run("SCRIPT", "LOAD", script)
+    client.run("FUNCTION", "LOAD", _LIBRARY)
+    in_multi = world.connect()
+    in_multi.run("MULTI")
+    in_multi.run(*argv)
+    client.run("CLIENT PAUSE 100000 WRITE")
+    assert is_held(client, world, *argv) is held
+    assert (in_multi.raw(b"EXEC\r\n") == b"") is held
 
 
 def test_a_pause_of_all_ends_by_itself(world: World, client: Client) -> None:
