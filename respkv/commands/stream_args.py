@@ -67,7 +67,7 @@ def start_of(text: bytes) -> int:
         if number == ID_MAX:
             raise ReplyError(b"ERR invalid start ID for the interval")
         return number + 1
-    return _bound_of(text, 0)
+    return bound_of(text, 0)
 
 
 def end_of(text: bytes) -> int:
@@ -79,10 +79,11 @@ def end_of(text: bytes) -> int:
         if number == 0:
             raise ReplyError(b"ERR invalid end ID for the interval")
         return number - 1
-    return _bound_of(text, SEQUENCE_MAX)
+    return bound_of(text, SEQUENCE_MAX)
 
 
-def _bound_of(text: bytes, missing_sequence: int) -> int:
+def bound_of(text: bytes, missing_sequence: int) -> int:
+    """An ID, or `-` for the lowest or `+` for the highest there is. Raises InvalidId."""
     mark = text.partition(b"\0")[0]
     if mark == b"-":
         return 0

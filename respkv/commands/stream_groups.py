@@ -12,6 +12,7 @@ from respkv.commands.spec import CommandGroup
 from respkv.commands.stream_args import (
     NoGroup,
     NoGroupOfKey,
+    bound_of,
     changed_aside,
     end_of,
     group_of,
@@ -120,7 +121,7 @@ def setid(db: Keyspace, argv: list[bytes]) -> Reply:
     options = _GroupOptions(argv, creates=False)
     stream = _existing(db, argv[2])
     group = _existing_group(stream, argv)
-    group.last_id = stream.last_id if argv[4] == b"$" else id_of(argv[4])
+    group.last_id = stream.last_id if argv[4] == b"$" else bound_of(argv[4], 0)
     group.entries_read = _entries_read(db, stream, options.entries_read)
     db.changed_aside(argv[2], 0)
     if group.entries_read != options.entries_read:

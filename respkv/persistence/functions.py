@@ -11,7 +11,7 @@ from respkv.commands.flags import DENYOOM, NOSCRIPT, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace
-from respkv.errors import ReplyError, StartupError
+from respkv.errors import BadSubcommand, ReplyError, StartupError
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.dump import UnknownPayload
@@ -19,6 +19,7 @@ from respkv.persistence.rdb_reader import NEWEST_REDIS_VERSION, NEWEST_VALKEY_VE
 from respkv.persistence.rdb_values import DECODERS
 from respkv.persistence.rdb_writer import VERSION, encode_string
 from respkv.reply import OK, Reply
+from respkv.resp.inline import split_args
 
 command = CommandGroup("scripting", __name__)
 
@@ -43,12 +44,10 @@ def library_name(text: bytes) -> bytes:
     if text[:2] != b"#!":
         raise ReplyError(b"ERR Missing library metadata")
     end = text.find(b"\n")
-    if end < 0:
+    words = split_args(text[:end]) if end >= 0 and b"\0" not in text[:end] else None
+    if not words:
         raise ReplyError(b"ERR Invalid library metadata")
-    words = text[2:end].split()
     name: bytes | None = None
-    if words and words[0].lower() != b"lua" and all(word[:5].lower() == b"name=" for word in words[1:]):
-        raise ReplyError(b"ERR Engine '%b' not found" % words[0])
     for word in words[1:]:
         if word[:5].lower() != b"name=":
             raise ReplyError(b"ERR Invalid metadata value given: %b" % word)
@@ -59,6 +58,8 @@ def library_name(text: bytes) -> bytes:
         raise ReplyError(b"ERR Library name was not given")
     if not is_name(name):
         raise BadLibraryName
+    if words[0].lower() != b"#!lua":
+        raise ReplyError(b"ERR Engine '%b' not found" % words[0][2:])
     return name
 
 
@@ -85,7 +86,7 @@ def function_load(db: Keyspace, argv: list[bytes]) -> Reply:
     name = library_name(text)
     libraries = db.engine.libraries
     if name in libraries.texts and not replaces:
-        raise _exists(name)
+        raise ReplyError(b"ERR Library '%b' already exists" % name)
     libraries.put({name: text})
     db.engine.dirty += 1
     return name
@@ -103,7 +104,9 @@ def function_delete(db: Keyspace, argv: list[bytes]) -> Reply:
 @command("FUNCTION FLUSH [ASYNC | SYNC]", WRITE | NOSCRIPT, since="7.0.0", cost="O(n), n = libraries", tips=_TIPS)
 def function_flush(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete all libraries."""
-    if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"SYNC", b"ASYNC")):
+    if len(argv) > 3:
+        raise BadSubcommand(b"FUNCTION", argv[1])
+    if len(argv) == 3 and argv[2].upper() not in (b"SYNC", b"ASYNC"):
         raise ReplyError(b"ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     db.engine.libraries.exchange({})
     db.engine.dirty += 1
@@ -125,6 +128,8 @@ def function_dump(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def function_restore(db: Keyspace, argv: list[bytes]) -> Reply:
     """Add the libraries of which FUNCTION DUMP told: to none (FLUSH), to others (APPEND), or in their place."""
+    if len(argv) > 4:
+        raise BadSubcommand(b"FUNCTION", argv[1])
     policy = argv[3].upper() if len(argv) > 3 else b"APPEND"
     if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):
         raise ReplyError(b"ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
@@ -133,7 +138,7 @@ def function_restore(db: Keyspace, argv: list[bytes]) -> Reply:
     for text in decode_libraries(argv[2], db.engine):
         name = library_name(text)
         if name in texts or (policy == b"APPEND" and name in libraries.texts):
-            raise _exists(name)
+            raise ReplyError(b"ERR Library %b already exists" % name)
         texts[name] = text
     if policy == b"FLUSH":
         libraries.exchange(texts)
@@ -169,7 +174,3 @@ def decode_libraries(payload: bytes, target: Engine) -> list[bytes]:
     except StartupError:
         raise ReplyError(b"ERR Failed loading library data") from None
     return texts
-
-
-def _exists(name: bytes) -> ReplyError:
-    return ReplyError(b"ERR Library '%b' already exists" % name)

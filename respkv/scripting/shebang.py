@@ -3,6 +3,7 @@
 from typing import Final
 
 from respkv.errors import ReplyError
+from respkv.resp.inline import split_args
 
 NO_WRITES: Final = 1
 ALLOW_OOM: Final = 2
@@ -26,9 +27,11 @@ def script_flags(body: bytes) -> tuple[int, bytes]:
     if body[:2] != b"#!":
         return COMPATIBLE, body
     end = body.find(b"\n")
-    if end < 0:
+    if end < 0 or b"\0" in body[:end]:
         raise ReplyError(b"ERR Invalid script shebang")
-    words = body[:end].split()
+    words = split_args(body[:end])
+    if not words:
+        raise ReplyError(b"ERR Invalid engine in script shebang")
     if words[0] != b"#!lua":
         raise ReplyError(b"ERR Unexpected engine in script shebang: %b" % words[0])
     flags = 0

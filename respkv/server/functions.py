@@ -37,11 +37,11 @@ class Functions(Registrar):
         self.libraries = libraries
         libraries.registrar = self
         self._load = load
-        # None while they are yet to be made.
+        # In lower case: they are found in any. None while they are yet to be made.
         self._by_name: dict[bytes, Function] | None = None
 
     def by_name(self) -> dict[bytes, Function]:
-        """All functions. Loads the libraries if that is yet to be done."""
+        """All functions, by their names in lower case. Loads the libraries if that is yet to be done."""
         if self._by_name is None:
             self._by_name = {}
             for name, text in self.libraries.texts.items():
@@ -54,10 +54,10 @@ class Functions(Registrar):
         return self._by_name
 
     def find(self, name: bytes) -> Function | None:
-        """The function called `name`. O(1) once they are loaded."""
+        """The function called `name`, in any case. O(1) once they are loaded."""
         if not self.libraries.texts:
             return None
-        return self.by_name().get(name)
+        return self.by_name().get(name.lower())
 
     def of_library(self, library: bytes) -> list[Function]:
         """The functions of one library. O(functions)."""
@@ -82,8 +82,8 @@ class Functions(Registrar):
         self._by_name = None
 
     def _functions_of(self, library: bytes, text: bytes, others: dict[bytes, Function]) -> dict[bytes, Function]:
-        functions = {loaded.name: Function(loaded, library) for loaded in self._load(text)}
-        for name in functions:
+        functions = {loaded.name.lower(): Function(loaded, library) for loaded in self._load(text)}
+        for name, function in functions.items():
             if name in others:
-                raise ReplyError(b"ERR Function %b already exists" % name)
+                raise ReplyError(b"ERR Function %b already exists" % function.name)
         return functions

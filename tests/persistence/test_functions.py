@@ -62,7 +62,7 @@ def test_redis_takes_our_dump_and_we_take_its(client: Client, fresh_redis: RealR
 def test_restore_policies(client: Client) -> None:
     client.run("FUNCTION", "LOAD", LIBRARY)
     payload = client.run("FUNCTION DUMP")
-    assert client.error("FUNCTION", "RESTORE", payload) == "ERR Library 'mylib' already exists"
+    assert client.error("FUNCTION", "RESTORE", payload) == "ERR Library mylib already exists"
     assert client.run("FUNCTION", "RESTORE", payload, "REPLACE") == "OK"
     client.run("FUNCTION", "LOAD", "#!lua name=other\nredis.register_function('x', function() end)")
     assert client.run("FUNCTION", "RESTORE", payload, "FLUSH") == "OK"

@@ -773,6 +773,10 @@ local function named_arguments(given)
 end
 
 local function register_function(...)
+    -- A library that has kept hold of the function may call it at any time.
+    if not registered then
+        complain("redis.register_function can only be called on FUNCTION LOAD command")
+    end
     local count = select("#", ...)
     if count < 1 or count > 2 then
         complain("wrong number of arguments to redis.register_function")
