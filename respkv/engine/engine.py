@@ -144,6 +144,8 @@ class Engine:
         self.expired = 0
         self.expired_members = 0
         self.evicted = 0
+        # How many keys' values were left to the sweeper to be freed.
+        self.freed_later = 0
         # The sweeper's: percentage of expiries it found due, smoothed, and how often its slice of time ran out.
         self.expired_stale_percent = 0.0
         self.expired_time_cap_reached = 0

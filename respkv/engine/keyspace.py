@@ -774,8 +774,10 @@ class Keyspace:
         """A large collection is left to the sweeper, unless a snapshot may still need it."""
         if isinstance(value, Collection) and value.nbytes >= DISMANTLED_BYTES and not self.alert & SNAPSHOT:
             self.engine.discarded.extend(value.parts())
+            self.engine.freed_later += 1
 
     def _empty(self, shard: Shard) -> None:
+        self.engine.freed_later += len(shard.values)
         if not (shard.unsaved and self.engine.preserver.hand_over(shard)):
             self.engine.discarded.append(shard.values)
             if shard.expires:

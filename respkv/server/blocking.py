@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from respkv.commands.spec import find_spec
+from respkv.engine.clock import steady_ns
 from respkv.engine.engine import AWAITED, Engine, Waiters
 from respkv.engine.keyspace import Keyspace
 from respkv.engine.locks import Owner, with_databases
@@ -146,6 +147,7 @@ class KeyWaiters(Waiters):
         current = tracking.current
         tracking.current = session
         reply: object
+        started_ns = steady_ns()
         try:
             reply = block.retry(key)
         except ReplyError as error:
@@ -160,6 +162,7 @@ class KeyWaiters(Waiters):
         if session.tracking is not None and type(reply) is not Block:
             tracking.remember_waiter(session, session.blocked_argv)
         tracking.current = current
+        session.blocked_ns += steady_ns() - started_ns
         if type(reply) is Block:
             session.release_pushes()
             return False

@@ -173,7 +173,10 @@ def run(session: "Session", spec: Spec, argv: list[bytes]) -> None:
     spec.nanoseconds += elapsed_ns
     if server.tracks_latency:
         spec.histogram.add(elapsed_ns)
-    if elapsed_ns >= server.slow_ns and not spec.flags & SKIP_SLOWLOG:
+    if session.block is not None and session.blocked_argv is argv:
+        # It has not ended: `Server.note_end_of_block` judges it then.
+        session.blocked_ns = elapsed_ns
+    elif elapsed_ns >= server.slow_ns and not spec.flags & SKIP_SLOWLOG:
         server.note_slow(session, spec, argv, elapsed_ns)
 
 

@@ -138,7 +138,7 @@ def memory_fields(server: Server) -> Fields:
         "mem_allocator": process.allocator(),
         "active_defrag_running": 0,
         "lazyfree_pending_objects": sum(map(len, server.engine.discarded)),
-        "lazyfreed_objects": 0,
+        "lazyfreed_objects": server.engine.freed_later,
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from respkv.commands.flags import FAST, GATE_MEMORY, GATE_PAUSED, GATE_TIMED, SKIP_SLOWLOG
-from respkv.commands.spec import Spec, exact_names
+from respkv.commands.spec import Spec, exact_names, find_spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
 from respkv.engine.eviction import Evictor
@@ -243,6 +243,17 @@ class Server:
         if elapsed_ns >= self._slowlog_ns and not spec.flags & SKIP_SLOWLOG:
             address = session.address.encode("utf-8", "surrogateescape")
             self.slowlog.add(now_s, elapsed_ns // 1000, redacted(spec, argv), address, session.name)
+
+    def note_end_of_block(self, session: Session, *, failed: bool) -> None:
+        """The command that `session` waited with is about to be answered."""
+        argv = session.blocked_argv
+        spec = find_spec(argv)
+        if spec is None:
+            return
+        if failed:
+            spec.failed_calls += 1
+        if session.blocked_ns >= self.slow_ns and not spec.flags & SKIP_SLOWLOG:
+            self.note_slow(session, spec, argv, session.blocked_ns)
 
     def note_event(self, name: bytes, started_ns: int) -> None:
         """What LATENCY calls `name` began at `started_ns` (steady clock) and has ended."""

@@ -94,6 +94,8 @@ class Session:
         self.block: Block | None = None
         self.blocked_argv: list[bytes] = []
         self.blocked_db = self.db
+        # How long the command that waits has run so far, not counting the wait.
+        self.blocked_ns = 0
         # Who holds, or waits for, the locks that the first request of the backlog needs, while `parked` is LOCKED.
         self.lock_owner: Owner | None = None
         # The interactive transaction of this session, also when it has ended and the client does not know yet; the one
@@ -306,6 +308,7 @@ class Session:
     def unblock(self, reply: Any) -> None:
         """Answer the command that waits, and go on."""
         self.server.pubsub.flush()
+        self.server.note_end_of_block(self, failed=isinstance(reply, ReplyError))
         self.end_block()
         if self.reply_mode == "skipping":
             self.reply_mode = "on"

@@ -120,6 +120,7 @@ class Stats:
         engine.misses = 0
         engine.expired = 0
         engine.evicted = 0
+        engine.freed_later = 0
         for spec in every_spec():
             spec.calls = 0
             spec.nanoseconds = 0

@@ -199,6 +199,7 @@ def test_what_flushall_left_is_freed_in_slices() -> None:
     fill(db, 100_000, 10**9)
     db.clear()
     assert len(db.engine.discarded) == 512
+    assert db.engine.freed_later == 100_000
     sweeper = Sweeper(db.engine)
     runs = 1
     while sweeper.run(500):

@@ -85,3 +85,22 @@ def test_passwords_are_not_shown(watched: Client) -> None:
 def test_a_slow_command_of_a_pipeline_is_noted(watched: Client) -> None:
     watched.raw(b"SET a 1\r\nSET b 2\r\n")
     assert [entry[3] for entry in watched.run("SLOWLOG GET 2")] == [[b"SET", b"b", b"2"], [b"SET", b"a", b"1"]]
+
+
+def test_a_command_that_waits_is_noted_when_it_has_its_reply(world: World, watched: Client) -> None:
+    served, timed_out, refused = world.connect(), world.connect(), world.connect()
+    served.start("BLPOP l 0")
+    timed_out.start("BLPOP m 0.1")
+    refused.start("BLPOP m 0")
+    watched.run("SLOWLOG RESET")
+    watched.run("RPUSH l a")
+    world.advance(100)
+    world.server.tick()
+    watched.run(f"CLIENT UNBLOCK {refused.session.number} ERROR")
+    shown = [entry[3] for entry in watched.run("SLOWLOG GET -1")]
+    assert [words for words in reversed(shown) if words[0] == b"BLPOP"] == [
+        [b"BLPOP", b"l", b"0"],
+        [b"BLPOP", b"m", b"0.1"],
+        [b"BLPOP", b"m", b"0"],
+    ]
+    assert b"failed_calls=1" in watched.run("INFO commandstats").split(b"cmdstat_blpop:")[1].split(b"\r\n")[0]
