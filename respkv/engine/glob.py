@@ -8,6 +8,8 @@ Rule 1: the meaning is Redis's own (`stringmatchlen`, 7.0.15), odd corners inclu
 - A class that is not closed runs to the end of the pattern. `[]` matches nothing, `[^]` any byte. In a class
   `\` quotes, but not as the end of a range: `[a-\]]` is the range from `a` to `\`, then the byte `]`.
 - A lone `\` at the end stands for itself.
+- A pattern with more than `NESTED_STARS_MAX` stars that have something behind them matches nothing; stars side by
+  side are one. (Redis 7.0.15 as it came out knows no such limit; 8.2, Valkey 9.1 and what distributions ship do.)
 - A pattern of stars alone does not match the empty text (KEYS and SCAN never ask: they know `*`).
 
 Rule 2: no pattern may take exponential time, or more memory than it has itself. Each run between two stars
@@ -22,6 +24,8 @@ from typing import Final
 
 Matcher = Callable[[bytes], object]
 """Truthy where the text matches."""
+
+NESTED_STARS_MAX: Final = 1000
 
 _STAR: Final = ord("*")
 _ANY: Final = ord("?")
@@ -93,6 +97,8 @@ def translate(pattern: bytes, nocase: bool = False) -> bytes:
     last = b"".join(run)
     if not starred:
         return last
+    if len(runs) - (not last) > NESTED_STARS_MAX:
+        return b"(?!)"
     first = runs[0]
     if not first and len(runs) == 1 and not last:
         return b".+"
@@ -109,10 +115,15 @@ def match_stepwise(pattern: bytes, nocase: bool, text: bytes) -> bool:
     at = place = 0
     after_star = -1  # where the pattern goes on behind the last star met, and from which place on
     star_place = 0
+    nested = 0
     while place < len(text):
         if at < end and pattern[at] == _STAR:
             at += 1
             after_star, star_place = at, place
+            if at < end and pattern[at] != _STAR:
+                nested += 1
+                if nested > NESTED_STARS_MAX:
+                    return False
             continue
         fits, following = _step(pattern, at, nocase, text[place]) if at < end else (False, at)
         if fits:

@@ -85,6 +85,26 @@ def test_a_pattern_of_megabytes_is_not_compiled() -> None:
     assert glob.match(b"k*" + b"x" * 5000, b"kk" + b"x" * 5000)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        (b"*?" * 1000, True),
+        (b"*?" * 1001, False),
+        (b"**?" * 1000, True),
+        (b"**?" * 1001, False),
+        (b"*?" * 1000 + b"*", True),
+        (b"a*" * 1001, True),
+        (b"a*" * 1002, False),
+        (b"*" * 50_000, True),
+        (b"*?" * 50_000, False),
+    ],
+)
+def test_stars_are_nested_a_thousand_deep_at_most(pattern: bytes, matches: bool) -> None:
+    text = b"a" * 50_000
+    assert glob.match(pattern, text) is matches
+    assert glob.match_stepwise(pattern, False, text) is matches
+
+
 def test_a_literal_is_told_from_a_pattern() -> None:
     assert glob.is_literal(b"key:1-2^")
     assert not any(glob.is_literal(text) for text in (b"a*", b"a?", b"[a", b"a\\b"))
