@@ -4,7 +4,8 @@ Replies are looked at by whoever sends them, with `OutputGuard.is_over`: when so
 Pushes are looked at where they arise, with `OutputGuard.admits_more`, since one turn can make any number of them.
 
 Rule 1: a client belongs to one class, and only that class's limits count for it.
-Rule 2: what others make a client get has a bound even where its class has none (normal clients, by default): the hard
+Rule 2: whoever has yet to authenticate gets errors only, which nobody needs to pile up.
+Rule 3: what others make a client get has a bound even where its class has none (normal clients, by default): the hard
   limit of subscribers then counts for pushes alone. Redis lets MONITOR and tracking grow without end there.
 """
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNLIMITED_BYTES: Final = 1 << 62
+
+UNAUTHENTICATED_MAX_BYTES: Final = 1024
+"""How much may wait, beside what the kernel took, for a client that has yet to authenticate."""
 
 
 class OutputGuard:
@@ -43,7 +47,9 @@ class OutputGuard:
         limit = self.limit_of(session)
         # Not what waits for the disk, for which the client cannot be blamed.
         unsent = output_bytes(session) - session.held_bytes
-        is_over = 0 < limit.hard_bytes < unsent
+        is_over = 0 < limit.hard_bytes < unsent or (
+            unsent > UNAUTHENTICATED_MAX_BYTES and not session.is_authenticated()
+        )
         if 0 < limit.soft_bytes < unsent:
             if session.over_soft_limit_ms == 0:
                 session.over_soft_limit_ms = now_ms

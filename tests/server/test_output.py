@@ -31,6 +31,17 @@ def test_each_class_has_its_own_limit(client: Client, subscriber: Session) -> No
     assert not guard.is_over(subscriber, 0)
 
 
+def test_a_client_that_has_yet_to_authenticate_leaves_next_to_nothing_unread(client: Client, world: World) -> None:
+    client.run("CONFIG SET requirepass secret")
+    stranger = world.connect().session
+    guard = OutputGuard(OutputLimits(NONE, NONE, NONE))
+    stranger.unsent_bytes = client.session.unsent_bytes = 1024
+    assert not guard.is_over(stranger, 0)
+    stranger.unsent_bytes = client.session.unsent_bytes = 1025
+    assert guard.is_over(stranger, 0)
+    assert not guard.is_over(client.session, 0)
+
+
 def test_the_soft_limit_counts_while_it_is_passed_without_a_break(subscriber: Session) -> None:
     guard = OutputGuard(OutputLimits(NONE, NONE, OutputLimit(0, 10, 2)))
     subscriber.unsent_bytes = 11
