@@ -19,6 +19,7 @@ from respkv.engine.keyspace import Keyspace
 from respkv.server import process
 from respkv.server.banner import REDIS_VERSION
 from respkv.server.clients import output_bytes, type_of
+from respkv.server.config.kinds import show_percentile
 from respkv.server.server import Server
 
 Fields = dict[str, object]
@@ -330,7 +331,7 @@ def latency_fields(server: Server) -> Fields:
         if spec.histogram.count():
             times = zip(percents, spec.histogram.percentiles_us(percents), strict=True)
             name = f"latency_percentiles_usec_{spec.name.decode()}"
-            fields[name] = ",".join(f"p{percent:.17g}={time_us:.3f}" for percent, time_us in times)
+            fields[name] = ",".join(f"p{show_percentile(percent).decode()}={time_us:.3f}" for percent, time_us in times)
     return fields
 
 

@@ -129,6 +129,13 @@ def test_a_command_by_itself_is_timed_once(client: Client) -> None:
     assert told["latency_percentiles_usec_set"].count("=") == 3
 
 
+def test_percentiles_are_named_as_config_shows_them(client: Client) -> None:
+    client.run("CONFIG", "SET", "latency-tracking-info-percentiles", "50 99.9 33.33333333 1e-3 100")
+    client.run("SET k v")
+    names = re.findall(r"(p[\d.]+)=", ask(client, "latencystats")["latency_percentiles_usec_set"])
+    assert names == ["p50", "p99.9", "p33.333333", "p0.001", "p100"]
+
+
 def test_bytes_and_connections_are_counted(world: World, client: Client) -> None:
     client.run("CONFIG RESETSTAT")
     stats = world.server.stats

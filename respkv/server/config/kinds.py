@@ -477,6 +477,11 @@ class KeyspaceEvents(Kind[str]):
         return [quote(self.show(value))]
 
 
+def show_percentile(value: float) -> bytes:
+    """At most six digits behind the point, without trailing zeros."""
+    return (b"%f" % value).rstrip(b"0").rstrip(b".")
+
+
 class Percentiles(Kind[tuple[float, ...]]):
     """Percentages from 0 to 100."""
 
@@ -501,8 +506,8 @@ class Percentiles(Kind[tuple[float, ...]]):
         return tuple(values)
 
     def show(self, value: tuple[float, ...]) -> bytes:
-        """At most six digits behind the point, without trailing zeros."""
-        return b" ".join((b"%f" % one).rstrip(b"0").rstrip(b".") for one in value)
+        """Each as `show_percentile`."""
+        return b" ".join(map(show_percentile, value))
 
     def lines(self, value: tuple[float, ...], default: tuple[float, ...]) -> list[bytes]:
         """As `show`; an explicit nothing where there is none."""
