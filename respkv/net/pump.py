@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from respkv.engine.clock import steady_ns, unix_ms
+from respkv.engine.engine import TRACKED
 from respkv.net.connection import Connection
 from respkv.net.poller import BRIEF_S, ENDED, GONE, READ, WRITE, Poller
 from respkv.server.durability import Durability
@@ -122,10 +123,13 @@ class Pump:
             self._resumed = []
         if engine.effects:
             durability.write()
-        # First, as in Redis: whoever learns from a reply that something has changed finds that all others were told.
-        if server.pushed:
+        # While keys are tracked, who learns from a reply that one has changed finds that those with a copy were told.
+        # Else the other way round: publishers ask again while subscribers are told, and the next turn has them all.
+        if server.pushed and engine.alert & TRACKED:
             self._tell_pushed(engine.durable)
         self._answer(active)
+        if server.pushed:
+            self._tell_pushed(engine.durable)
         if self._holding:
             if durability.failed:
                 self._refuse()
