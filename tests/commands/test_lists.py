@@ -148,6 +148,7 @@ def test_a_list_of_a_hundred_thousand(client: Client, world: World) -> None:
     assert client.run("LINDEX l 54321") == b"54321"
     assert client.run("LINDEX l -54321") == b"45679"
     assert client.run("LRANGE l 49999 50001") == [b"49999", b"50000", b"50001"]
+    assert client.run("LRANGE l 40000 -40001") == [b"%d" % number for number in range(40_000, 60_000)]
     assert client.run("LPOS l 77777") == 77777
     client.run("LSET l 50000 middle")
     client.run("LINSERT l AFTER middle more")
