@@ -130,7 +130,7 @@ def markdown(results: Results, intro: str) -> str:
     lines += [f"- {name}: {text}" for name, text in results.servers.items()]
     for section in results.sections():
         metrics = [metric for metric in results.metrics if metric.section == section]
-        lines += ["", f"## {section.capitalize()}", "", results.rounds.get(section, ""), ""]
+        lines += ["", f"## {section[0].upper()}{section[1:]}", "", results.rounds.get(section, ""), ""]
         lines.append("| | unit | " + " | ".join(servers) + " | wanted | reached |")
         lines.append("|---" * (len(servers) + 4) + "|")
         for metric in metrics:
