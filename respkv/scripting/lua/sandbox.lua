@@ -401,7 +401,8 @@ strings.dump = nil
 
 -- Bounds on what can end the process: see _guards.c. Where that C is not to be had, a function of Lua stands between,
 -- which loses the position of a caller that returns its value at once.
-local PLACES_MAX, SHORT_BYTES, REPETITIONS_MAX = 8000, 200, 1000
+local PLACES_MAX, SHORT_BYTES, REPETITIONS_MAX, EXACT_MAX = 8000, 200, 1000, 2 ^ 53
+local MATCH, FIND, UNPACK = 1, 2, 3
 
 local function refuse_results()
     error("too many results to unpack", 3)
@@ -413,8 +414,12 @@ end
 
 local function index_of(at, value, default)
     local number = value == nil and default or tonumber(value)
-    if not number or (type(value) == "boolean") then
+    if not number then
         error("bad argument #" .. at .. " to 'unpack' (number expected, got " .. type(value) .. ")", 3)
+    end
+    if not (number > -EXACT_MAX and number < EXACT_MAX) then
+        -- Nobody knows what int Lua takes of it.
+        error("too many results to unpack", 3)
     end
     number = number < 0 and ceil(number) or floor(number)
     return (number + 2 ^ 31) % 2 ^ 32 - 2 ^ 31
@@ -428,8 +433,7 @@ local function guarded_unpack(...)
         error("bad argument #1 to 'unpack' (table expected, got " .. got .. ")", 2)
     end
     first = index_of(2, first, 1)
-    -- Also where it is no number at all.
-    if not (index_of(3, last, #list) - first < PLACES_MAX - given) then
+    if index_of(3, last, #list) - first >= PLACES_MAX - given then
         error("too many results to unpack", 2)
     end
     return unpack(...)
@@ -450,8 +454,8 @@ end
 
 local function guarded_match(name, real)
     return function(...)
-        local _, pattern, replacement = ...
-        if type(pattern) == "string" and #pattern > SHORT_BYTES then
+        local _, pattern, replacement, is_plain = ...
+        if type(pattern) == "string" and #pattern > SHORT_BYTES and not (name == "find" and is_plain) then
             local _, repetitions = gsub(pattern, "[*+?-]", "")
             if repetitions > REPETITIONS_MAX then
                 error("pattern too complex", 2)
@@ -464,10 +468,11 @@ local function guarded_match(name, real)
     end
 end
 
-globals.unpack = wire.guard and wire.guard(unpack, refuse_results, true) or guarded_unpack
+globals.unpack = wire.guard and wire.guard(unpack, refuse_results, UNPACK) or guarded_unpack
 for _, name in ipairs({ "find", "match", "gmatch", "gfind", "gsub" }) do
     local real = strings[name]
-    strings[name] = wire.guard and wire.guard(real, refuse_pattern, false) or guarded_match(name, real)
+    local guard = name == "find" and FIND or MATCH
+    strings[name] = wire.guard and wire.guard(real, refuse_pattern, guard) or guarded_match(name, real)
 end
 
 local maths = copy(real_G.math)
