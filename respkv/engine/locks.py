@@ -121,6 +121,11 @@ class LockTable:
                 return True
         return False
 
+    def holders_of(self, item: Lockable) -> dict[Owner, bool]:
+        """Who holds `item`, and whether exclusively; live."""
+        entry = self._entry(item)
+        return {} if entry is None else entry.holders
+
     def acquire(self, owner: Owner, wants: Wants, when_free: Callable[[], None]) -> Request:
         """Let `owner` have all of `wants`, at once if possible; else `when_free` is called as soon as it has them.
 

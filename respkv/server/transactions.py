@@ -21,7 +21,7 @@ from respkv.commands.args import parse_int
 from respkv.commands.flags import GATE_DISK, GATE_LOCKS, GATE_TRANSACTION, TRANSACTION, UNQUEUED, WRITE
 from respkv.commands.sort import find_pattern
 from respkv.commands.spec import Spec
-from respkv.engine.locks import LockTable, Wants, with_databases
+from respkv.engine.locks import Lockable, LockTable, Wants, with_databases
 from respkv.engine.transactions import Transaction, Transactions
 from respkv.errors import LockTimeout, NoSuchTransaction, NotAnInteger, ReplyError, TransactionEnded
 from respkv.server.gate import check, look_up, run
@@ -43,6 +43,8 @@ _REFUSED: Final = {
 
 _CONNECTION: Final = "connection"
 """The group of commands that a session may use whatever has become of its transaction."""
+
+_NOTHING: Final[dict[Lockable, bool]] = {}
 
 
 class Held:
@@ -76,6 +78,9 @@ class SessionTransactions:
         self.timeouts = 0
         # The transaction in which a command runs.
         self.running: Transaction | None = None
+        # What the command that runs has waited for, and got: its own, though it was given back and the next in the queue
+        # may have been granted it already.
+        self._turn: dict[Lockable, bool] = _NOTHING
         # When a wait or a transaction may be over: time, a number that keeps them apart, and the session with the
         # number of its wait, or the transaction. Those that are over already are passed over.
         self._deadlines: list[tuple[int, int, Session | None, int]] = []
@@ -240,12 +245,14 @@ class SessionTransactions:
         """
         locks = self.engine.locks
         owner = session.lock_owner
+        self._turn = _NOTHING
         if owner is not None:
             if owner.waiting is not None:
                 session.park(LOCKED, argv)
                 return True
             session.lock_owner = None
             session.wait_number += 1
+            self._turn = owner.held
             locks.release_all(owner)
             if self.engine.filled:
                 # Who waits for a key may have waited for these locks too, ahead of this one.
@@ -266,7 +273,7 @@ class SessionTransactions:
         return True
 
     def check_free(self, session: "Session", spec: Spec, argv: list[bytes]) -> None:
-        """Raise LockTimeout if a command of a script, which cannot wait, touches keys that others have locked.
+        """Raise LockTimeout if a command of a script, which cannot wait, touches keys that a transaction has locked.
 
         Within a transaction they are locked now: a script may touch keys that it did not declare.
         """
@@ -279,9 +286,20 @@ class SessionTransactions:
             transaction.acquire(wants, _never)
             transaction.prepare(wants)
         elif not _is_free(session, spec, argv):
-            wants = with_databases(wants_of(session, spec, argv))
-            if self.engine.locks.would_block(wants):
-                raise LockTimeout
+            for item, exclusive in with_databases(wants_of(session, spec, argv)).items():
+                if self._is_kept_from(item, exclusive):
+                    raise LockTimeout
+
+    def _is_kept_from(self, item: Lockable, exclusive: bool) -> bool:
+        """Whether a transaction holds `item`, which the command that runs may not use then, for it was not its turn."""
+        of_turn = self._turn.get(item)
+        if of_turn is not None and (of_turn or not exclusive):
+            return False
+        for holder, holds_exclusively in self.engine.locks.holders_of(item).items():
+            # Other commands hold locks only since they wait for their turn: they have not looked at anything.
+            if (exclusive or holds_exclusively) and holder.number in self.all.open:
+                return True
+        return False
 
     # Time
 
@@ -491,8 +509,7 @@ def _check_allowed(session: "Session", transaction: Transaction, spec: Spec, arg
 
 def holders_of(locks: LockTable, index: int, key: bytes) -> list[int]:
     """The numbers of the transactions (or waiting commands) that hold a lock on the key, oldest first."""
-    entry = locks.keys_of(index).entries.get(key)
-    return [] if entry is None else sorted(owner.number for owner in entry.holders)
+    return sorted(owner.number for owner in locks.holders_of((index, key)))
 
 
 def _never() -> None:

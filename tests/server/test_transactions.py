@@ -88,6 +88,102 @@ def test_multi_key_commands_and_exec_take_all_their_locks_together(
     assert (other.replies(), third.replies()) == (["OK"], [b"3"])
 
 
+def test_scripts_and_copies_wait_in_order_of_arrival_and_go_on_in_it(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    fourth = world.connect()
+    client.run("BEGIN")
+    client.run("RPUSH l a")
+    other.start("EVAL", "return redis.call('RPUSH', KEYS[1], 'b')", 1, "l")
+    third.start("COPY l copied DB 1")
+    fourth.start("EVAL", "redis.call('RPUSH', KEYS[1], 'c') return redis.call('LRANGE', KEYS[1], 0, -1)", 1, "l")
+    assert not world.engine.databases[1].size()
+    client.run("COMMIT")
+    assert world.replies_to(other) == [2]
+    assert third.replies() == [1]
+    assert fourth.replies() == [[b"a", b"b", b"c"]]
+    client.run("SELECT 1")
+    assert client.run("LRANGE copied 0 -1") == [b"a", b"b"]
+    assert not world.engine.locks
+
+
+@pytest.mark.parametrize("copy", ["COPY a b", "COPY a b REPLACE", "COPY a b DB 0 REPLACE", "COPY a b REPLACE DB 9"])
+def test_a_copy_waits_for_its_source_and_for_its_target_where_that_is(
+    world: World, client: Client, other: Client, copy: str
+) -> None:
+    target = 9 if "9" in copy else 0
+    client.run("MSET a 1 c 1")
+    for key, index in (("a", 0), ("b", target)):
+        client.run(f"SELECT {index}")
+        client.run("BEGIN")
+        client.run(f"SET {key} {index + 1}")
+        other.start(copy)
+        assert world.replies_to(other) == []
+        client.run("ROLLBACK")
+        assert world.replies_to(other) == [1]
+        client.run("DEL b")
+        client.run("SELECT 0")
+        client.run("DEL b")
+    for index in {0, 1, 9} - {target}:
+        client.run(f"SELECT {index}")
+        client.run("BEGIN")
+        client.run("SET b 1")
+        assert isinstance(other.run(copy), int), "the b of another database is another key"
+        client.run("ROLLBACK")
+
+
+COPY_IN_SCRIPT = "return redis.call('COPY', KEYS[1], KEYS[2], 'REPLACE')"
+
+
+@pytest.mark.parametrize(
+    ("waits", "expected"),
+    [
+        (("COPY", "a", "b", "REPLACE"), [b"2", b"3"]),
+        (("COPY", "b", "a", "REPLACE"), [b"3", b"4"]),
+        (("EVAL", COPY_IN_SCRIPT, 2, "a", "b"), [b"2", b"3"]),
+        (("EVAL", COPY_IN_SCRIPT, 2, "b", "a"), [b"3", b"4"]),
+    ],
+)
+def test_a_copy_or_script_that_waits_holds_nothing_hence_is_in_no_deadlock(
+    world: World, client: Client, other: Client, third: Client, waits: tuple[str | int, ...], expected: list[bytes]
+) -> None:
+    client.run("MSET a 1 b 2")
+    client.run("BEGIN")
+    client.run("INCR a")
+    other.start(*waits)
+    third.run("BEGIN")
+    third.start("INCR b")
+    assert client.run("INCR b") == 3, "who waits for a transaction is overtaken by it"
+    client.run("COMMIT")
+    assert world.replies_to(other) == [1]
+    assert len(third.replies()) == 1
+    third.run("COMMIT")
+    assert client.run("MGET a b") == expected
+    assert not world.engine.locks
+
+
+@pytest.mark.parametrize("as_script", [False, True])
+def test_copies_and_scripts_in_transactions_that_wait_for_each_other_are_a_deadlock(
+    world: World, client: Client, other: Client, as_script: bool
+) -> None:
+    def copy(source: str, target: str) -> tuple[str | int, ...]:
+        return ("EVAL", COPY_IN_SCRIPT, 2, source, target) if as_script else ("COPY", source, target, "REPLACE")
+
+    client.run("MSET a 1 b 2 c 3")
+    client.run("BEGIN")
+    other.run("BEGIN")
+    assert client.run(*copy("a", "x")) == 1
+    assert other.run(*copy("b", "y")) == 1
+    client.start(*copy("c", "b"))
+    assert world.replies_to(client) == []
+    assert other.error(*copy("c", "a")).startswith("DEADLOCK")
+    assert world.replies_to(client) == [1]
+    client.run("COMMIT")
+    other.run("ROLLBACK")
+    assert client.run("MGET a b c x y") == [b"1", b"3", b"3", b"1", None]
+    assert not world.engine.locks
+
+
 # What nobody names
 
 
@@ -298,6 +394,45 @@ def test_a_script_is_refused_keys_that_are_locked_and_not_declared(client: Clien
     client.run("ROLLBACK")
     client.run("BEGIN READONLY")
     assert client.error("EVAL", "return redis.call('SET', 'k', 1)", 0).startswith("READONLY")
+
+
+def test_a_script_of_several_calls_is_refused_in_the_middle_and_what_it_did_stays(
+    world: World, client: Client, other: Client
+) -> None:
+    client.run("SELECT 3")
+    client.run("BEGIN")
+    client.run("SET k v")
+    script = "redis.call('SET', 'free', 1) return redis.call('COPY', 'free', 'k', 'DB', ARGV[1])"
+    assert other.error("EVAL", script, 0, "3").startswith("LOCKTIMEOUT")
+    assert other.run("GET free") == b"1"
+    assert other.run("EVAL", script, 0, "4") == 1
+    assert other.run("EVAL", "redis.call('SELECT', 4) return redis.call('GET', 'k')", 0) == b"1"
+    assert other.error("EVAL", "redis.call('SELECT', 3) return redis.call('GET', 'k')", 0).startswith("LOCKTIMEOUT")
+
+
+def test_a_script_that_waited_has_its_keys_also_if_others_wait_behind_it(
+    world: World, client: Client, other: Client, third: Client
+) -> None:
+    client.run("BEGIN")
+    client.run("INCR n")
+    other.run("MULTI")
+    other.run("EVAL", "return redis.call('INCR', KEYS[1])", 1, "n")
+    other.start("EXEC")
+    third.start("INCR n")
+    client.run("COMMIT")
+    assert world.replies_to(other) == [[2]]
+    assert third.replies() == [3]
+
+
+def test_a_function_waits_for_the_keys_that_it_declares(world: World, client: Client, other: Client) -> None:
+    library = "#!lua name=l\nredis.register_function('f', function(keys) return redis.call('INCR', keys[1]) end)"
+    client.run("FUNCTION", "LOAD", library)
+    client.run("BEGIN")
+    client.run("INCR n")
+    other.start("FCALL", "f", 1, "n")
+    assert world.replies_to(other) == []
+    client.run("COMMIT")
+    assert world.replies_to(other) == [2]
 
 
 # The server's state
