@@ -36,9 +36,9 @@ _COUNTS: Final = BUILD == "compiled"
 class LockedKeys:
     """What the lock table knows of each key of one database that is locked or waited for; None is the whole of it."""
 
-    def __init__(self, databases: "dict[int, LockedKeys]") -> None:
-        # Those of all databases, of which this is one.
-        self._databases = databases
+    def __init__(self, in_use: "list[LockedKeys]") -> None:
+        # Those of all databases in which any key is locked: this is among them while it has entries.
+        self._in_use = in_use
         self.entries: dict[bytes | None, Entry] = {}
         # How many hold, or wait for, the whole database exclusively: as if all keys were locked.
         self.exclusives = 0
@@ -47,6 +47,8 @@ class LockedKeys:
 
     def add(self, key: bytes | None, entry: "Entry") -> None:
         """Let `key`, which has none, have `entry`."""
+        if not self.entries:
+            self._in_use.append(self)
         self.entries[key] = entry
         if key is not None and _COUNTS:
             if not self._is_counting:
@@ -57,6 +59,8 @@ class LockedKeys:
     def remove(self, key: bytes | None) -> None:
         """Forget `key`."""
         del self.entries[key]
+        if not self.entries:
+            self._in_use.remove(self)
         if key is not None and _COUNTS:
             self._counts[_slot_of(key)] -= 1
 
@@ -92,11 +96,16 @@ class LockedKeys:
 
     def has_any_anywhere(self, words: list[bytes]) -> bool:
         """As `has_any`, for all words and in all databases. O(words * databases in which keys are locked)."""
-        for each in self._databases.values():
-            if not each.entries:
-                continue
-            if each.has_any(words, 1):
+        in_use = self._in_use
+        for each in in_use:
+            if each.exclusives or (not _COUNTS and not each.entries.keys().isdisjoint(words)):
                 return True
+        if _COUNTS:
+            for word in words:
+                slot = _slot_of(word)
+                for each in in_use:
+                    if each._counts[slot] != 0 and word in each.entries:
+                        return True
         return False
 
 

@@ -74,6 +74,7 @@ class LockTable:
     def __init__(self) -> None:
         # By database, so that a look for one key of a database needs no more than the key.
         self._databases: dict[int, LockedKeys] = {}
+        self._in_use: list[LockedKeys] = []
         self._count = 0
         self._last_number = 0
 
@@ -84,7 +85,7 @@ class LockTable:
         """The locked keys of database `index`, always the same object."""
         locked = self._databases.get(index)
         if locked is None:
-            locked = self._databases[index] = LockedKeys(self._databases)
+            locked = self._databases[index] = LockedKeys(self._in_use)
         return locked
 
     def are_free(self, wants: Wants) -> bool:
@@ -219,6 +220,9 @@ class LockTable:
                     exclusives = [*entry.holders.values(), *wishes].count(True)
             assert locked.exclusives == exclusives
         assert count == self._count
+        in_use = [locked for locked in self._databases.values() if locked.entries]
+        assert len(self._in_use) == len(in_use)
+        assert set(self._in_use) == set(in_use)
 
     # Within
 

@@ -78,8 +78,8 @@ class SessionTransactions:
         self.timeouts = 0
         # The transaction in which a command runs.
         self.running: Transaction | None = None
-        # What the command that runs has waited for, and got: its own, though it was given back and the next in the queue
-        # may have been granted it already.
+        # What the command that runs has waited for and got: its own, though it was given back, and the next in the
+        # queue may have been granted it already.
         self._turn: dict[Lockable, bool] = _NOTHING
         # When a wait or a transaction may be over: time, a number that keeps them apart, and the session with the
         # number of its wait, or the transaction. Those that are over already are passed over.

@@ -15,7 +15,7 @@ names = st.one_of(
 
 
 def locked(*keys: bytes) -> LockedKeys:
-    found = LockedKeys({})
+    found = LockedKeys([])
     for key in keys:
         found.add(key, Entry())
     return found
@@ -59,6 +59,21 @@ def test_words_may_be_looked_for_in_all_databases() -> None:
     assert not one.has_any([b"MOVE", b"k", b"1"], 1)
     assert one.has_any_anywhere([b"MOVE", b"k", b"1"])
     assert not one.has_any_anywhere([b"MOVE", b"other", b"1"])
+    one.add(b"other", Entry())
+    assert two.has_any_anywhere([b"MOVE", b"other", b"1"])
+    two.remove(b"k")
+    assert not two.has_any_anywhere([b"MOVE", b"k", b"1"])
+    one.remove(b"other")
+    assert not two.has_any_anywhere([b"MOVE", b"other", b"1"])
+
+
+def test_who_wants_one_whole_database_has_words_looked_at_closely_from_all() -> None:
+    table = LockTable()
+    one, two = table.keys_of(0), table.keys_of(1)
+    two.add(None, Entry())
+    assert not one.has_any_anywhere([b"MOVE", b"k", b"1"])
+    two.exclusives = 1
+    assert one.has_any_anywhere([b"MOVE", b"k", b"1"])
 
 
 def test_databases_do_not_count_for_each_other() -> None:
