@@ -1,4 +1,8 @@
-"""The measurements of interactive transactions: what open ones cost others, and how many are done. respkv alone."""
+"""The measurements of interactive transactions: what open ones cost others, and how many are done. respkv alone.
+
+What is compared is a thousand connections that have each a transaction open, and the same connections with the same
+keys beside, and none. So it is the transactions that are measured, and not connections, keys and a fuller heap.
+"""
 
 import contextlib
 import time
@@ -18,21 +22,27 @@ TESTS: dict[str, str | tuple[str, ...]] = {
     "GET": "get",
     "SET": "set",
     "MGET of 10": ("MGET", *["key:__rand_int__"] * 10),
+    "COPY": ("COPY", "key:__rand_int__", "copied", "REPLACE"),
+    "EVAL of one GET": ("EVAL", "return redis.call('GET', KEYS[1])", "1", "key:__rand_int__"),
 }
 DEPTHS = {1: 100_000, 64: 1_000_000}
 
 
 def transactions(plan: Plan, results: Results) -> None:
-    """GET, SET and MGET of others beside none and a thousand open transactions; transfers one after the other."""
+    """Commands of others beside none and a thousand open transactions; transfers one after the other."""
     directives = {**EVERYSEC, "transaction-timeout": "0"}
     for kind in (kind for kind in plan.kinds if kind.name == "respkv"):
         with start(kind, directives, core=plan.server_core) as server:
             fill(server, KEYS, core=plan.client_core)
             for _ in range(plan.rounds):
-                beside_none = _drive_all(plan, results, server, "none open")
                 with contextlib.ExitStack() as stack:
-                    for number in range(OPEN):
-                        _begin(stack.enter_context(server.connect()), number)
+                    others = [stack.enter_context(server.connect()) for _ in range(OPEN)]
+                    for number, connection in enumerate(others):
+                        _use(connection, number)
+                    beside_none = _drive_all(plan, results, server, "none open")
+                    for number, connection in enumerate(others):
+                        _ask(connection, "BEGIN")
+                        _use(connection, number)
                     beside_many = _drive_all(plan, results, server, f"{OPEN} open")
                 for name, cpu_us in beside_many.items():
                     ratio = cpu_us / beside_none[name]
@@ -41,11 +51,16 @@ def transactions(plan: Plan, results: Results) -> None:
                 _transfer(plan, results, server)
 
 
-def _begin(connection: Connection, number: int) -> None:
-    for words in (("BEGIN",), ("SET", f"locked:{number}", "v"), ("GET", f"read:{number}")):
-        reply = connection.ask(*words)
-        if reply.is_error:
-            raise RuntimeError(reply.text)
+def _use(connection: Connection, number: int) -> None:
+    """Write one key and read another, which are nobody else's."""
+    _ask(connection, "SET", f"locked:{number}", "v")
+    _ask(connection, "GET", f"read:{number}")
+
+
+def _ask(connection: Connection, *words: str) -> None:
+    reply = connection.ask(*words)
+    if reply.is_error:
+        raise RuntimeError(reply.text)
 
 
 def _drive_all(plan: Plan, results: Results, server: Server, beside: str) -> dict[str, float]:
@@ -53,7 +68,7 @@ def _drive_all(plan: Plan, results: Results, server: Server, beside: str) -> dic
     found = {}
     for test, words in TESTS.items():
         for depth, full in DEPTHS.items():
-            requests = plan.count(full // 10 if "MGET" in words else full)
+            requests = plan.count(full if isinstance(words, str) else full // 10)
             rate = drive(
                 server, words, requests=requests, clients=CLIENTS, depth=depth, keys=KEYS, core=plan.client_core
             )
