@@ -183,8 +183,8 @@ def _sorted(db: Keyspace, key: bytes, options: Options) -> list[bytes | None]:
         value.unpack()
         db.recast(key, value)
     is_set = isinstance(value, Set)
-    # What is stored must follow from the data alone, and a set is in no order.
-    if is_set and not options.is_sorting and options.target is not None:
+    # What is stored, or given to a script, must follow from the data alone, and a set is in no order.
+    if is_set and not options.is_sorting and (options.target is not None or db.engine.runs_script):
         options.is_sorting = options.alpha = True
         options.by = None
     elements = _elements(value)

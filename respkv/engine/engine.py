@@ -130,6 +130,8 @@ class Engine:
         self.filled: list[tuple[Keyspace, bytes]] = []
         self.waiters = Waiters()
         self.serves_later = False
+        # Whether a script runs: what it is given must follow from the data alone.
+        self.runs_script = False
         # Whose locks do not count while they are served, since it is about to give them back.
         self.committing: Owner | None = None
         # Who is told of changed keys while TRACKED is set.

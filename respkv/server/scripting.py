@@ -212,7 +212,7 @@ class Scripting(Host):
         db = session.db
         served_later = engine.serves_later
         session.executing = True
-        engine.serves_later = True
+        engine.serves_later = engine.runs_script = True
         self.session = session
         try:
             result = interpreter.run(function, session.protocol, keys, arguments, is_function=self.is_function)
@@ -224,6 +224,7 @@ class Scripting(Host):
             session.executing = in_transaction
             session.db = db
             engine.serves_later = served_later
+            engine.runs_script = False
             if self.is_busy:
                 self.is_busy = False
                 self.server.set_gate(GATE_BUSY, False)

@@ -71,6 +71,14 @@ def test_select_in_a_script_ends_with_it(client: Client) -> None:
     assert client.run("DBSIZE") == 1
 
 
+def test_a_set_is_sorted_for_a_script_that_wants_it_in_no_order(client: Client) -> None:
+    client.run("SADD s 9 10 1 -2")
+    for command in ("sort", "sort_ro"):
+        body = f"return redis.call('{command}', 's', 'by', 'nosort')"
+        assert client.run("EVAL", body, 0) == [b"-2", b"1", b"10", b"9"]
+        assert client.run(f"{command} s BY nosort") == [b"-2", b"1", b"9", b"10"]
+
+
 def test_a_script_that_was_flushed_is_not_found(client: Client) -> None:
     sha = client.run("SCRIPT", "LOAD", "return 1")
     assert client.run("EVALSHA", sha, 0) == 1
