@@ -19,6 +19,9 @@ from respkv.values import bits
 
 command = CommandGroup("bitmap", __name__)
 
+_FROZEN_MAX: Final = 64 * 1024
+"""The longest result of BITOP that is kept as bytes."""
+
 
 class BadBitOffset(ReplyError):
     """An offset that is no integer, negative, or beyond the longest string."""
@@ -251,8 +254,9 @@ def bitop(db: Keyspace, argv: list[bytes]) -> Reply:
     target = argv[2]
     result = bits.combine(operation, texts)
     if result:
-        # Of the encoding `raw` at any length; long ones are that in either form, and need not be copied.
-        db.set(target, result if len(result) > EMBSTR_BYTES_MAX else bytearray(result))
+        # Of the encoding `raw` at any length. Where that is as well the form that is read without a copy, it has that,
+        # unless it is so long that to bring it into it costs as much as a few of those copies.
+        db.set(target, bytes(result) if EMBSTR_BYTES_MAX < len(result) <= _FROZEN_MAX else result)
         db.notify(STRING, b"set", target)
     elif db.remove(target):
         db.notify(GENERIC, b"del", target)

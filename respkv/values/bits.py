@@ -23,6 +23,9 @@ Bytes = bytes | bytearray
 PIECE: Final = 16 * 1024
 """Bytes that are made an integer at a time."""
 
+_WORDS_PIECE: Final = 64 * 1024
+"""Bytes that are combined at a time where that goes by words."""
+
 _ROUND: Final = 8 * PIECE
 _ZEROS: Final = bytes(_ROUND)
 _ONES: Final = b"\xff" * _ROUND
@@ -211,47 +214,75 @@ def _within(place: int, last: int) -> int:
     return place if place <= last else -1
 
 
-def combine(operation: int, texts: list[Bytes]) -> bytes:
+def combine(operation: int, texts: list[Bytes]) -> bytearray:
     """The strings combined bit by bit, each as if zeros followed it up to the length of the longest. O(bytes).
 
     DIFF: set in the first and in no other; DIFF1: in some other and not in the first; ANDOR: in the first and in some
     other; ONE: in one alone. NOT takes one string, these four but ONE two or more.
     """
-    if operation == NOT:
-        return bytes(texts[0].translate(_INVERTED))
     lengths = sorted([len(text) for text in texts])
     length = lengths[-1]
-    joint = lengths[0] if operation == AND else lengths[-2] if len(texts) > 1 else 0
-    pieces: list[bytes] = []
+    joint = length if operation == NOT else lengths[0] if operation == AND else lengths[-2] if len(texts) > 1 else 0
+    # It grows by pieces: memory that is new to the process is touched once, when there is something to write.
+    result = bytearray()
     # As far as all strings go.
-    by_words_up_to = lengths[0] if BUILD == "compiled" and operation in (AND, OR, XOR) else 0
-    buffer = BytesWriter()
-    for at in range(0, joint, PIECE):
+    if BUILD == "compiled" and operation in (AND, OR, XOR, NOT):
+        _combine_words(operation, texts, min(joint, lengths[0]) & -8, result)
+    for at in range(len(result), joint, PIECE):
         end = min(at + PIECE, joint)
-        if end <= by_words_up_to and (end - at) & 7 == 0:
-            result = bytes(texts[0][at:end])
+        if operation == NOT:
+            result += texts[0][at:end].translate(_INVERTED)
+        else:
+            numbers = [int.from_bytes(text[at:end], "little") for text in texts]
+            result += _combined(operation, numbers).to_bytes(end - at, "little")
+    if joint == length:
+        return result
+    # From here on there is nothing but the longest.
+    is_first = len(texts[0]) == length
+    if operation in (OR, XOR, ONE) or (operation == DIFF and is_first) or (operation == DIFF1 and not is_first):
+        longest = texts[0]
+        for text in texts:
+            if len(text) == length:
+                longest = text
+        with memoryview(longest) as view:
+            result += view[joint:]
+    else:
+        for at in range(joint, length, _ROUND):
+            result += _ZEROS[: min(_ROUND, length - at)]
+    return result
+
+
+def _combine_words(operation: int, texts: list[Bytes], end: int, result: bytearray) -> None:
+    """Append AND, OR, XOR or NOT of the first `end` bytes, a multiple of eight, to `result`, which is empty.
+
+    Word by word, where that is compiled; in pieces, which stay in the processor's caches until all strings are in.
+    """
+    buffer = BytesWriter()
+    for at in range(0, end, _WORDS_PIECE):
+        stop = min(at + _WORDS_PIECE, end)
+        first = texts[0]
+        if operation == NOT:
+            piece = _inverted_words(bytes(first[at:stop]), buffer)
+        else:
+            piece = bytes(first[at:stop])
             for number in range(1, len(texts)):
                 text = texts[number]
                 if isinstance(text, bytes):
-                    result = _combined_words(operation, result, text, at, buffer)
+                    piece = _combined_words(operation, piece, text, at, buffer)
                 else:
-                    result = _combined_words(operation, result, bytes(text[at:end]), 0, buffer)
-            pieces.append(result)
-            continue
-        numbers = [int.from_bytes(text[at:end], "little") for text in texts]
-        pieces.append(_combined(operation, numbers).to_bytes(end - at, "little"))
-    if joint < length:
-        # From here on there is nothing but the longest.
-        is_first = len(texts[0]) == length
-        if operation in (OR, XOR, ONE) or (operation == DIFF and is_first) or (operation == DIFF1 and not is_first):
-            longest = texts[0]
-            for text in texts:
-                if len(text) == length:
-                    longest = text
-            pieces.append(bytes(longest[joint:]))
-        else:
-            pieces.append(bytes(length - joint))
-    return b"".join(pieces)
+                    piece = _combined_words(operation, piece, bytes(text[at:stop]), 0, buffer)
+        result += piece
+
+
+def _inverted_words(text: bytes, buffer: BytesWriter) -> bytes:
+    """NOT of `text`, which is a multiple of eight long; `buffer` is for its use."""
+    buffer.truncate(0)
+    size: i64 = len(text)
+    at: i64 = 0
+    while at < size:
+        write_i64_le(buffer, ~read_i64_le(text, at))
+        at += 8
+    return buffer.getvalue()
 
 
 def _combined_words(operation: int, one: bytes, other: bytes, start: int, buffer: BytesWriter) -> bytes:

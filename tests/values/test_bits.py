@@ -90,6 +90,25 @@ def test_combining_beyond_a_piece() -> None:
         assert bits.combine(operation, list(several)) == combined(operation, several)
 
 
+def test_combining_long_strings_of_either_form() -> None:
+    chance = random.Random(9)
+    sizes = (12 * bits.PIECE + 21, 9 * bits.PIECE + 3, 9 * bits.PIECE)
+    texts = [chance.randbytes(size) for size in sizes]
+    one, two, three = [int.from_bytes(text, "little") for text in texts]
+    ones = (1 << 8 * sizes[0]) - 1
+    wanted = {
+        bits.AND: one & two & three,
+        bits.OR: one | two | three,
+        bits.XOR: one ^ two ^ three,
+        bits.NOT: one ^ ones,
+    }
+    for operation, number in wanted.items():
+        for form in (bytes, bytearray):
+            several = [form(text) for text in texts[: 1 if operation == bits.NOT else 3]]
+            assert bits.combine(operation, several) == number.to_bytes(sizes[0], "little")
+            assert several == texts[: len(several)]
+
+
 @given(st.binary(max_size=20), st.integers(0, 200), st.integers(1, 64))
 def test_reading_integers(text: bytes, offset: int, width: int) -> None:
     digits = row(text.ljust(40, b"\0"))[offset : offset + width]
