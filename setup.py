@@ -34,6 +34,14 @@ BOUNDARY = Extension(
 )
 """Written by hand, and optional: see docs/adr/0025-the-boundary-to-lua-in-c.md."""
 
+KEYS_AT = Extension(
+    "respkv.values._keys_at",
+    ["respkv/values/_keys_at.c"],
+    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
+    optional=True,
+)
+"""Written by hand, and optional: see respkv/values/keys_at.py."""
+
 
 def compiler_works() -> bool:
     """Whether an extension module can be built here: a compiler, a linker and Python's headers."""
@@ -81,6 +89,7 @@ def extensions() -> list[Extension]:
         if os.name == "posix":
             # Calls between our own functions need not go through the dynamic linker's table then.
             extension.extra_compile_args = [*extension.extra_compile_args, "-fvisibility=hidden"]
+    compiled.append(KEYS_AT)
     if os.name == "posix":
         compiled.append(BOUNDARY)
     return compiled
@@ -104,7 +113,7 @@ class ParallelBuild(build_ext):
 
 def remove_compiled(modules: list[str]) -> None:
     """Take away what an editable installation compiled earlier: it would shadow the source."""
-    for module in [*modules, "respkv/compiled__mypyc.py", "respkv/scripting/_boundary.py"]:
+    for module in [*modules, "respkv/compiled__mypyc.py", "respkv/scripting/_boundary.py", "respkv/values/_keys_at.py"]:
         path = ROOT / module
         for pattern in (f"{path.stem}.*.so", f"{path.stem}.*.pyd"):
             for binary in path.parent.glob(pattern):

@@ -380,7 +380,7 @@ def hrandfield(db: Keyspace, argv: list[bytes]) -> Reply:
     check_drawn(fields, most_bytes)
     if not with_values:
         return fields
-    values = [value.get(field) for field in fields]
+    values = value.get_all(fields, 0)
     check_drawn([text for text in values if text is not None], most_bytes)
     return Pairs(list(zip(fields, values, strict=True)))
 

@@ -18,6 +18,8 @@ Source: Fagin, Nievergelt, Pippenger, Strong, "Extendible hashing", TODS 4 (1979
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from respkv.values.keys_at import keys_at
+
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
@@ -95,6 +97,19 @@ class Directory:
             if len(found) >= count or place < end:
                 break
         return (place if slot < len(self.parts) else 0), found
+
+    def pick_all(self, size: int, chance: Chance) -> list[bytes]:
+        """So many keys of those that there are, each as likely as any other each time. O(size)."""
+        parts, places = self._choose_all(size, chance)
+        return keys_at(parts, places)
+
+    def sample(self, size: int, chance: Chance) -> list[bytes]:
+        """So many different keys by chance, as one is drawn after the other. O(size), where there are far more."""
+        chosen: dict[bytes, None] = {}
+        while len(chosen) < size:
+            for key in self.pick_all(size - len(chosen), chance):
+                chosen[key] = None
+        return list(chosen)
 
     def check(self) -> None:
         """Raise AssertionError where an invariant is broken. O(n)."""
@@ -174,6 +189,32 @@ class Directory:
             # The part itself last: it may have to be waited for.
             if self._first(slot) == slot and place < len(parts[slot]):
                 return slot, place
+
+    def _choose_all(self, size: int, chance: Chance) -> tuple[list[Any], list[int]]:
+        """As `_choose`, so many times: the parts, and the places in them."""
+        parts = self.parts
+        if len(parts) == 1:
+            total = len(parts[0])
+            return parts * size, [int(chance() * total) for _ in range(size)]
+        chosen: list[Any] = []
+        places: list[int] = []
+        depths = self.depths
+        depth: i64 = self.depth
+        part_max: i64 = self.part_max
+        candidates = len(parts) * self.part_max
+        missing: i64 = size
+        while missing > 0:
+            candidate: i64 = int(chance() * candidates)
+            slot: i64 = candidate // part_max
+            place: i64 = candidate - slot * part_max
+            own_depth: i64 = depths[slot]
+            if slot & ((1 << (depth - own_depth)) - 1) == 0:
+                part = parts[slot]
+                if place < len(part):
+                    chosen.append(part)
+                    places.append(place)
+                    missing -= 1
+        return chosen, places
 
     def _split(self, at: int) -> None:
         depth = self.depths[at]

@@ -371,10 +371,7 @@ class Hash(Collection):
     def sample(self, size: int, chance: Chance) -> list[bytes]:
         """So many different fields at random, fewer than there are. O(size) on average; O(n) if packed or many."""
         if self.table is not None and size * _DENSE_SAMPLE < len(self):
-            chosen: dict[bytes, None] = {}
-            while len(chosen) < size:
-                chosen[self.pick(chance)] = None
-            return list(chosen)
+            return self.table.sample(size, chance)
         fields = self.fields()
         total = len(fields)
         for at in range(size):
@@ -385,7 +382,7 @@ class Hash(Collection):
     def draw(self, size: int, chance: Chance) -> list[bytes]:
         """So many fields at random, each drawn from all. O(size); O(n + size) if packed or many."""
         if self.table is not None and size < self.table.count:
-            return [self.pick(chance) for _ in range(size)]
+            return self.table.pick_all(size, chance)
         fields = self.fields()
         total = len(fields)
         return [fields[int(chance() * total)] for _ in range(size)]

@@ -241,12 +241,8 @@ class Set(Collection):
         if table is None or size > len(table.parts):
             return [self.take(chance) for _ in range(size)]
         # Few come from the same part: no order of one is worth its while.
-        members: list[bytes] = []
-        for _ in range(size):
-            member = table.pick(chance)
-            table.discard(member)
-            self.nbytes -= MEMBER_BYTES + len(member)
-            members.append(member)
+        members = table.sample(size, chance)
+        self.nbytes -= table.discard_all(members, 0) + MEMBER_BYTES * size
         return members
 
     def prepare(self, expected: int, limits: Limits) -> None:
@@ -331,16 +327,13 @@ class Set(Collection):
                 other = at + int(chance() * (total - at))
                 members[at], members[other] = members[other], members[at]
             return members[:size]
-        chosen: dict[bytes, None] = {}
-        while len(chosen) < size:
-            chosen[self.table.pick(chance)] = None
-        return list(chosen)
+        return self.table.sample(size, chance)
 
     def draw(self, size: int, chance: Chance) -> list[bytes]:
         """So many members at random, each drawn from all. O(size); O(n + size) if packed."""
         table = self.table
         if table is not None and size < table.count:
-            return [table.pick(chance) for _ in range(size)]
+            return table.pick_all(size, chance)
         members = self.members()
         total = len(members)
         return [members[int(chance() * total)] for _ in range(size)]

@@ -165,6 +165,12 @@ def test_members_are_picked_evenly() -> None:
     assert len(set(table.depths)) > 1
     counts = Counter(table.pick(chance.random) for _ in range(80_000))
     assert 599 < chi_square(counts, 800) < 999
+    assert 599 < chi_square(Counter(table.pick_all(80_000, chance.random)), 800) < 999
+    samples = [table.sample(80, chance.random) for _ in range(1000)]
+    assert all(len(set(sample)) == 80 for sample in samples)
+    # Which ones, the sum is a tenth less since each is there once; and at which place.
+    assert 519 < chi_square(Counter(member for sample in samples for member in sample), 800) < 919
+    assert 599 < chi_square(Counter(sample[-1] for sample in samples), 800) < 999
 
 
 @settings(max_examples=30, deadline=None)
