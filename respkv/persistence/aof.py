@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from respkv.persistence.batch import FIRST_BATCH, FIRST_CHECKSUM, Effect, encode, make_header
+from respkv.persistence.batch import FIRST_BATCH, FIRST_CHECKSUM, Effect, encode_pieces, make_header, size_of
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, write_manifest
 from respkv.persistence.sync_thread import SyncThread
@@ -39,6 +39,11 @@ OK: Final[str] = "ok"
 FAILED: Final[str] = "failed"
 POISONED: Final[str] = "poisoned"
 CLOSED: Final[str] = "closed"
+
+# A batch with larger arguments than this is written without a copy of them, if it has not many more pieces than that
+# (POSIX promises 16 to a call, Linux takes 1024).
+_COPIED_MAX: Final = 256 * 1024
+_PIECES_MAX: Final = 12
 
 _EVERYSEC_S: Final = 1.0
 # After so long in one sync, Redis makes writers wait too (aof.c); it bounds what everysec can lose.
@@ -88,7 +93,7 @@ class AppendLog:
         # What was written when a caller began to sync.
         self._begun_lsn = self._begun_size = 0
         self._older_size = 0
-        self._pending: deque[bytes] = deque()
+        self._pending: deque[list[bytes]] = deque()
         self._pending_bytes = 0
         self._has_torn_tail = False
         self._last_base_seq = 0
@@ -111,11 +116,13 @@ class AppendLog:
 
     def append(self, effects: list[Effect]) -> int:
         """Write one batch; its LSN. It never raises for the disk's sake: look at `state`."""
-        payload = encode(effects)
+        payload = encode_pieces(effects)
+        if len(payload) > 1 and (len(payload) > _PIECES_MAX or size_of(payload) < _COPIED_MAX):
+            payload = [b"".join(payload)]
         self.lsn += 1
         if self.state is not OK or not self._write(payload):
             self._pending.append(payload)
-            self._pending_bytes += len(payload)
+            self._pending_bytes += size_of(payload)
         elif self.policy == EVERYSEC:
             self._syncer.request(self._fd, self.written_lsn, self._size)
         return self.lsn
@@ -134,7 +141,7 @@ class AppendLog:
         while self._pending:
             if not self._write(self._pending[0]):
                 return False
-            self._pending_bytes -= len(self._pending.popleft())
+            self._pending_bytes -= size_of(self._pending.popleft())
         self.state = OK
         self.failure = ""
         if self.policy == EVERYSEC:
@@ -315,14 +322,15 @@ class AppendLog:
         """Bytes handed over and not written (`aof_buffer_length`)."""
         return self._pending_bytes
 
-    def _write(self, payload: bytes) -> bool:
+    def _write(self, payload: list[bytes]) -> bool:
         """Write one batch as a whole, or leave the file as it was and the state FAILED."""
         header, checksum = make_header(payload, self._checksum, self._synced_size)
-        size = len(header) + len(payload)
+        pieces = [header, *payload]
+        size = size_of(pieces)
         try:
-            taken = self.files.write(self._fd, [header, payload])
+            taken = self.files.write(self._fd, pieces)
             if taken != size:
-                self.files.write_whole(self._fd, (header + payload)[taken:])
+                self.files.write_whole(self._fd, b"".join(pieces)[taken:])
         except OSError as error:
             self.state = FAILED
             self.failure = _reason(error)

@@ -14,6 +14,7 @@ from respkv.persistence.rdb_reader import RdbReader
 from respkv.persistence.rdb_writer import encode_length, encode_string
 from respkv.values import listpack
 from respkv.values.lists import List, listpack_head
+from respkv.values.quicklist_nodes import Node, node_of_listpack
 
 
 def _of(reader: RdbReader, items: list[bytes]) -> List | None:
@@ -32,17 +33,17 @@ def decode_ziplist(reader: RdbReader) -> List | None:
 
 def decode_quicklist(reader: RdbReader) -> List | None:
     """Type 14."""
-    nodes: list[bytes] = []
+    nodes: list[Node] = []
     for _ in range(reader.read_length()):
         items = ziplist_elements(reader.read_string())
         if items:
-            nodes.append(listpack.pack(items))
-    return List.of_listpacks(nodes, reader.limits) if nodes else None
+            nodes.append(node_of_listpack(listpack.pack(items)))
+    return List.of_nodes(nodes, reader.limits) if nodes else None
 
 
 def decode_quicklist_2(reader: RdbReader) -> List | None:
     """Type 18."""
-    nodes: list[bytes] = []
+    nodes: list[Node] = []
     has_plain = False
     for _ in range(reader.read_length()):
         container = reader.read_length()
@@ -54,13 +55,14 @@ def decode_quicklist_2(reader: RdbReader) -> List | None:
             node = checked_listpack(node, 0)
         else:
             raise ValueError("a node of a list that is neither plain nor packed")
+        # At once, while it is in the processor's cache; and what was read may go.
         if listpack.count(node):
-            nodes.append(node)
+            nodes.append(node_of_listpack(node))
     if not has_plain:
-        return List.of_listpacks(nodes, reader.limits) if nodes else None
+        return List.of_nodes(nodes, reader.limits) if nodes else None
     items: list[bytes] = []
-    for node in nodes:
-        items += listpack.unpack(node)
+    for stored in nodes:
+        items += stored.slice(0, stored.count)
     return _of(reader, items)
 
 

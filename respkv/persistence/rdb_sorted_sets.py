@@ -10,7 +10,7 @@ Written are 5 and 17. Compiled.
 
 from typing import TYPE_CHECKING, Any
 
-from librt.strings import BytesWriter, read_f64_le, write_f64_le
+from librt.strings import BytesWriter, read_f64_le, read_i16_le, read_i32_le, read_i64_le, write_f64_le
 
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack, require_unique, ziplist_elements
@@ -110,11 +110,29 @@ def _is_in_order(packed: bytes) -> bool:
     before_at = -1
     while at < end:
         member_at = at
-        at = listpack.after(packed, at)
         first: i64 = packed[at]
+        at = at + (first & 63) + 2 if 0x80 <= first < 0xC0 else listpack.after(packed, at)
+        # Numbers without the text that they stand for.
+        first = packed[at]
         if first < 0x80:
             score = float(first)
             at += 2
+        elif 0xC0 <= first < 0xE0:
+            number: i64 = (first & 0x1F) << 8 | packed[at + 1]
+            score = float(number - 0x2000 if number & 0x1000 else number)
+            at += 3
+        elif first == 0xF1:
+            score = float(int(read_i16_le(packed, at + 1)))
+            at += 4
+        elif first == 0xF2:
+            score = float(int(read_i32_le(packed, at) >> 8))
+            at += 5
+        elif first == 0xF3:
+            score = float(int(read_i32_le(packed, at + 1)))
+            at += 6
+        elif first == 0xF4:
+            score = float(int(read_i64_le(packed, at + 1)))
+            at += 10
         else:
             score = _score(listpack.element_at(packed, at))
             at = listpack.after(packed, at)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from respkv.values import listpack, listpack_body
 from respkv.values.collection import ELEMENT_BYTES, OBJECT_BYTES, Collection
 from respkv.values.limits import Limits
-from respkv.values.listpack import HEADER_BYTES, encode
+from respkv.values.listpack import encode
 from respkv.values.quicklist import Quicklist
 from respkv.values.quicklist_nodes import Node, closed_node_of, exceeds, is_large, size_max_of
 
@@ -61,16 +61,12 @@ class List(Collection):
         return value
 
     @classmethod
-    def of_listpacks(cls, listpacks: list[bytes], limits: Limits) -> "List":
-        """A list of the elements of `listpacks`, well-formed ones of at least one element, as nodes. O(bytes)."""
+    def of_nodes(cls, stored: list[Node], limits: Limits) -> "List":
+        """A list of these nodes, as `node_of_listpack` makes them. O(nodes), or O(bytes) if they are small."""
         value = cls()
         nodes = Quicklist(limits.list_max_listpack_size)
-        for packed in listpacks:
-            node = closed_node_of(packed[HEADER_BYTES:-1], listpack.count(packed))
-            if node.count == 1:  # it may be there for a large element, and those are open
-                node.open()
+        for node in stored:
             nodes.append_node(node)
-        for node in nodes.nodes:
             value.count += node.count
         value.nodes = nodes
         value._pack_if_small(limits, 1)

@@ -7,7 +7,7 @@ from typing import Final
 
 from respkv.values import listpack, listpack_body
 from respkv.values.collection import ELEMENT_BYTES
-from respkv.values.listpack import encode, encoded_length
+from respkv.values.listpack import HEADER_BYTES, encode, encoded_length
 from respkv.values.listpack_body import OVERHEAD_BYTES
 
 _SIZES_MAX: Final[list[int]] = [4096, 8192, 16384, 32768, 65536]
@@ -269,6 +269,14 @@ def node_of(elements: list[bytes]) -> Node:
         size += encoded_length(element)
         payload_bytes += len(element)
     return Node(0, elements, size, payload_bytes)
+
+
+def node_of_listpack(packed: bytes) -> Node:
+    """A node of the elements of a well-formed listpack of at least one, not yet numbered. O(bytes)."""
+    node = closed_node_of(packed[HEADER_BYTES:-1], listpack.count(packed))
+    if node.count == 1:  # it may be there for a large element, and those are open
+        node.open()
+    return node
 
 
 def closed_node_of(body: bytes, count: int) -> Node:

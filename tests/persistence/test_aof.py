@@ -103,6 +103,30 @@ def test_a_batch_is_one_write_and_counts_as_durable_only_after_a_sync(bench: Ben
     assert bench.recovered() == {b"b": b"2"}
 
 
+@pytest.mark.parametrize("count", [1, 2, 40])
+@pytest.mark.parametrize("room", [None, 0, 30, 200_000])
+def test_large_arguments_are_written_whole_or_not_at_all(bench: Bench, count: int, room: int | None) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    size = log.current_size
+    effects: list[bytes | list[bytes]] = [[b"SET", b"k%d" % number, b"x" * 290_000] for number in range(count)]
+    bench.files.calls.clear()
+    bench.files.write_limit = room
+    assert log.append([*effects, [b"SET", b"b", b"2"]]) == 2
+    if room is None:
+        assert bench.files.names() == ["write"]
+    else:
+        assert (log.state, log.current_size) == (FAILED, size)
+        assert log.pending_bytes > count * 290_000
+        bench.files.write_limit = None
+        assert log.retry()
+    assert (log.state, log.pending_bytes, log.written_lsn) == (OK, 0, 2)
+    bench.set(log, b"c", b"3")
+    assert log.close()
+    kept = {b"k%d" % number: b"x" * 290_000 for number in range(count)}
+    assert bench.recovered() == {b"a": b"1", b"b": b"2", b"c": b"3", **kept}
+
+
 def test_a_log_that_is_opened_again_goes_on_where_it_was(bench: Bench) -> None:
     log = bench.open()
     bench.set(log, b"a", b"1")

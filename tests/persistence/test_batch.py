@@ -5,6 +5,7 @@ from respkv.persistence.batch import (
     MALFORMED,
     WHOLE,
     encode,
+    encode_pieces,
     make_header,
     parse_commands,
     parse_header,
@@ -41,8 +42,17 @@ def test_effects_become_resp(effects: list[list[bytes] | bytes], expected: bytes
     assert encode(list(commands)) == expected
 
 
+def test_what_is_large_is_a_piece_of_its_own() -> None:
+    large = b"x" * 9000
+    pieces = encode_pieces([SET, [b"SET", b"k", large], SET])
+    assert b"".join(pieces) == encode([SET, [b"SET", b"k", large], SET])
+    assert [piece is large for piece in pieces] == [False, True, False]
+    assert make_header(pieces, 5, 77) == make_header([b"".join(pieces)], 5, 77)
+    assert encode_pieces([SET]) == [SET]
+
+
 def test_a_header_tells_size_and_running_checksum() -> None:
-    line, checksum = make_header(SET, 5, 77)
+    line, checksum = make_header([SET], 5, 77)
     assert line == b"#HDR:v1;len:%d;synced:77;checksum:%016x;\r\n" % (len(SET), checksum)
     assert checksum == crc64(SET, crc64(b"#HDR:v1;len:%d;synced:77;" % len(SET), 5))
     header = parse_header(line)

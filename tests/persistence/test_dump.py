@@ -13,6 +13,7 @@ from respkv.engine.keyspace import Keyspace, open_engine
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.dump import BadPayload, decode_payload, encode_payload
 from respkv.persistence.rdb_writer import encode_length, encode_string
+from respkv.values import listpack
 from respkv.values.limits import Limits
 from respkv.values.lists import List
 
@@ -253,6 +254,26 @@ def test_sorted_sets_of_all_times(kind: int, body: bytes) -> None:
     value = restored(kind, body)
     assert value.pairs() == SCORES
     value.check()
+
+
+def test_the_order_of_packed_scores_is_seen_in_each_of_their_forms() -> None:
+    edges = [0, 127, 4095, 32767, 8388607, 2147483647, 2**53 - 1, 2**63 - 1]
+    numbers = sorted({number for edge in edges for number in (edge, edge + 1, -edge, -edge - 1)} - {2**63})
+    scores = [*[float(number) for number in numbers], 1e30]
+    texts = [*[b"%d" % number for number in numbers], b"%.70f" % 1e30]
+    members = [b"m%02d" % at for at in range(len(scores))]
+    elements = [element for pair in zip(members, texts, strict=True) for element in pair]
+    packed = listpack.pack(elements)
+    value = restored(17, encode_string(packed))
+    assert value.pairs() == list(zip(members, scores, strict=True))
+    assert value.packed == packed
+    for at in range(len(scores) - 1):
+        # Two that are out of order, of the same score or not.
+        swapped = elements.copy()
+        swapped[2 * at : 2 * at + 4] = elements[2 * at + 2 : 2 * at + 4] + elements[2 * at : 2 * at + 2]
+        other = restored(17, encode_string(listpack.pack(swapped)))
+        assert other.pairs() == value.pairs()
+        other.check()
 
 
 @pytest.mark.parametrize(

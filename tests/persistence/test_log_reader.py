@@ -19,7 +19,7 @@ def log_of(payloads: list[bytes]) -> tuple[bytes, list[int]]:
     starts = []
     checksum = 0
     for payload in payloads:
-        header, checksum = make_header(payload, checksum, 0)
+        header, checksum = make_header([payload], checksum, 0)
         starts.append(len(log))
         log += header + payload
     return bytes(log), starts

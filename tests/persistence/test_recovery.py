@@ -64,7 +64,7 @@ def batches(*payloads: bytes) -> bytes:
     log = b""
     checksum = 0
     for payload in payloads:
-        header, checksum = make_header(payload, checksum, 0)
+        header, checksum = make_header([payload], checksum, 0)
         log += header + payload
     return log
 

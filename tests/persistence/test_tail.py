@@ -16,7 +16,7 @@ def build(*payloads: bytes, synced: int | None = None) -> tuple[bytes, list[int]
     checksum = 0
     for number, payload in enumerate(payloads):
         known = len(log) if synced is None or number <= synced else ends[synced - 1] if synced else 0
-        header, checksum = make_header(payload, checksum, known)
+        header, checksum = make_header([payload], checksum, known)
         log += header + payload
         ends.append(len(log))
     return log, ends

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from respkv.values import listpack
 from respkv.values.limits import Limits
 from respkv.values.lists import List
+from respkv.values.quicklist_nodes import node_of_listpack
 
 ELEMENTS = st.one_of(
     st.sampled_from([b"", b"a", b"b", b"7", b"-1", b"007", b"dup", b"1234567"]),
@@ -143,7 +144,7 @@ def test_a_list_goes_by_its_listpacks(items: list[bytes], fill: int) -> None:
     value.check()
     assert value.items() == items
     packs = [value.packed] if value.nodes is None else [listpack.pack(n.slice(0, n.count)) for n in value.nodes.nodes]
-    again = List.of_listpacks(packs, limits)
+    again = List.of_nodes([node_of_listpack(packed) for packed in packs], limits)
     again.check()
     assert again.items() == items
     assert again.encoding == value.encoding
