@@ -1,8 +1,8 @@
 """A server whose disk, and one of whose commands, misbehave on demand: `python faulty_server.py CONTROL serve ...`.
 
 While there is a file of that name in the folder CONTROL, each sync waits (`block-sync`), or fails (`fail-sync`), each
-write fails (`fail-write`), reads take a second for ten megabytes (`slow-read`). The command EXPLODE raises what no
-command should.
+write fails (`fail-write`), reads take a second for ten megabytes (`slow-read`), and what is written of a snapshot for
+a client waits (`block-transfer`). The command EXPLODE raises what no command should.
 """
 
 import errno
@@ -33,6 +33,7 @@ class ControlledFiles(FileSystem):
 
     def __init__(self, control: Path) -> None:
         self._control = control
+        self._transfers: set[int] = set()
 
     def _is_on(self, name: str) -> bool:
         return (self._control / name).exists()
@@ -44,7 +45,19 @@ class ControlledFiles(FileSystem):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         super().sync(fd)
 
+    def open_new(self, path: str) -> int:
+        fd = super().open_new(path)
+        if Path(path).name.startswith("transfer-"):
+            self._transfers.add(fd)
+        return fd
+
+    def close(self, fd: int) -> None:
+        self._transfers.discard(fd)
+        super().close(fd)
+
     def write(self, fd: int, pieces: list[bytes]) -> int:
+        while fd in self._transfers and self._is_on("block-transfer"):
+            time.sleep(0.002)
         if self._is_on("fail-write"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().write(fd, pieces)

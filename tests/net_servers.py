@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
@@ -28,7 +29,11 @@ pack: Any = hiredis.pack_command  # its stub asks for a tuple of one word
 # For what must come: long, since the machine may be busy with other things.
 DEADLINE_S = 30.0
 
+RESERVED_MAX = 64
+"""How many ports are held for those who asked for them: more than one test has use for."""
+
 _chance = SystemRandom()
+_reserved: deque[socket.socket] = deque()
 
 
 def eventually(condition: Callable[[], Any], what: str = "", within_s: float = DEADLINE_S) -> Any:
@@ -41,12 +46,25 @@ def eventually(condition: Callable[[], Any], what: str = "", within_s: float = D
 
 
 def free_port() -> int:
-    """A port that nobody uses, below those that the kernel gives to clients, of which one could get it first."""
+    """A port that nobody uses, below those that the kernel gives to clients, of which one could get it first.
+
+    Nor does another run of tests beside this one get it before the server has it: the UDP port of the same number is
+    held until enough others have been asked for.
+    """
     while True:
         port = _chance.randrange(10_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
+        reserved = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            reserved.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            reserved.close()
+            continue
+        _reserved.append(reserved)
+        if len(_reserved) > RESERVED_MAX:
+            _reserved.popleft().close()
+        return port
 
 
 class Raw:
@@ -161,8 +179,11 @@ class Served:
         except OSError:
             return False
         answer = raw.call("PING")
+        told = raw.call("INFO", "server")
         raw.close()
-        return not str(answer).startswith("b'LOADING")
+        # Somebody else's may have the port, and ours be about to find that out.
+        assert told.startswith(b"NOAUTH") or b"\nprocess_id:%d\r" % self.process.pid in told, "another server answers"
+        return not answer.startswith(b"LOADING")
 
     def connect(self) -> Raw:
         return self.own(Raw(socket.create_connection(("127.0.0.1", self.port), DEADLINE_S)))

@@ -66,6 +66,9 @@ class PortableClients:
                 self.server.pushed.append(session)
             elif session.parked:
                 task.wake.set()
+            if session.killed:
+                # At once, as with the pump and in Redis: who asks next finds nothing of it. Its task has yet to see.
+                self.server.close_session(session)
             if session.closing:
                 task.scope.cancel()
 

@@ -216,8 +216,10 @@ class Pump:
         # Less than 0 it is where the clock went back.
         if 0 <= now_ms - self._window_since_ms < window_ms:
             return
-        self.lively = self._window_lively
-        self.syncs_in_place = self._window_waited * 4 >= self._window_answers * 3
+        # One in which nobody asked anything tells nothing: they may have been kept from it by a busy machine.
+        if self._window_answers:
+            self.lively = self._window_lively
+            self.syncs_in_place = self._window_waited * 4 >= self._window_answers * 3
         self._window += 1
         self._window_since_ms = now_ms
         self._window_lively = 0

@@ -138,9 +138,10 @@ class Server:
         return session
 
     def close_session(self, session: Session) -> None:
-        """The connection of `session` has ended."""
-        session.close()
-        self.sessions.pop(session.number, None)
+        """The connection of `session` has ended, or is about to; more than once does no more."""
+        if not session.closed:
+            session.close()
+            self.sessions.pop(session.number, None)
 
     def set_gate(self, bit: int, on: bool) -> None:
         """Set or clear a reason to look closer, for all sessions that are and that will be."""
@@ -155,17 +156,22 @@ class Server:
         engine = self.engine
         if engine.filled:  # by what no command did: keys that expired
             engine.waiters.serve()
-        ready = self.ready
-        if ready:
-            # In the order in which they became ready; whoever goes on may make others ready.
-            at = 0
-            while at < len(ready):
-                self.go_on(ready[at])
-                at += 1
-            ready.clear()
+        if self.ready:
+            self._let_go_on()
         self.pubsub.flush()
         if self.tracking.has_news:
             self.tracking.broadcast()
+        if self.ready:  # to their end: who cannot take what they have just been told
+            self._let_go_on()
+
+    def _let_go_on(self) -> None:
+        """Let those that are ready go on, in the order in which they became so; whoever does may make others ready."""
+        ready = self.ready
+        at = 0
+        while at < len(ready):
+            self.go_on(ready[at])
+            at += 1
+        ready.clear()
 
     def has_unfinished(self) -> bool:
         """Whether there is anything for `finish_turn`, or to be sent, though no client has asked anything."""

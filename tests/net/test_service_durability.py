@@ -31,9 +31,20 @@ class Crowd:
         self._is_over = False
         self._thread = threading.Thread(target=self._ping, daemon=True)
         self._thread.start()
-        # The pump counts the lively ten times a second.
-        end_s = time.monotonic() + 0.3
-        eventually(lambda: time.monotonic() > end_s)
+        # The pump counts the lively ten times a second, and then lets them go on beside a sync.
+        self._writer = server.connect()
+        eventually(lambda: self._goes_on_beside_a_sync(server), "turns beside a sync")
+
+    def _goes_on_beside_a_sync(self, server: Served) -> bool:
+        with server.fault("block-sync"):
+            self._writer.send(pack(("SET", "probe", "v")))
+            rounds = self.rounds + 10
+            end_s = time.monotonic() + 0.5
+            while self.rounds < rounds and time.monotonic() < end_s:
+                time.sleep(0.005)
+            goes_on = self.rounds >= rounds
+        assert self._writer.reply() == b"OK"
+        return goes_on
 
     def _ping(self) -> None:
         with contextlib.suppress(OSError, EOFError):

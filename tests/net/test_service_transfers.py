@@ -78,15 +78,16 @@ def test_a_filter_leaves_the_data_out(serve: Serve) -> None:
 
 
 def test_it_is_of_one_moment_and_others_go_on(serve: Serve, is_portable: bool, tmp_path: Path) -> None:
-    server = serve("--appendonly", "no", portable=is_portable)
+    server = serve("--appendonly", "no", portable=is_portable, faulty=True)
     _fill(server, 30_000)
     raw = server.connect()
-    sock = ask(server)
-    eventually(lambda: b"rdb_bgsave_in_progress:1" in raw.call("INFO", "persistence"), "the snapshot")
-    assert raw.call("BGSAVE") == b"ERR Background save already in progress"
-    for i in range(0, 30_000, 100):
-        assert raw.call("SET", f"k{i}", "new") == b"OK"
-    assert raw.call("CLIENT", "LIST", "TYPE", "replica").count(b"flags=S ") == 1
+    with server.fault("block-transfer"):
+        sock = ask(server)
+        eventually(lambda: b"rdb_bgsave_in_progress:1" in raw.call("INFO", "persistence"), "the snapshot")
+        assert raw.call("BGSAVE") == b"ERR Background save already in progress"
+        for i in range(0, 30_000, 100):
+            assert raw.call("SET", f"k{i}", "new") == b"OK"
+        assert raw.call("CLIENT", "LIST", "TYPE", "replica").count(b"flags=S ") == 1
     _, snapshot = receive(sock)
     redis = load(tmp_path, snapshot)
     try:
@@ -107,11 +108,12 @@ def test_all_who_ask_get_one(serve: Serve, is_portable: bool) -> None:
 
 
 def test_a_reader_that_is_slow_costs_no_memory_and_is_closed_in_the_end(serve: Serve, is_portable: bool) -> None:
-    server = serve("--appendonly", "no", "--repl-timeout", "2", portable=is_portable)
+    server = serve("--appendonly", "no", "--repl-timeout", "2", portable=is_portable, faulty=True)
     _fill(server, 200, 200_000)
     raw = server.connect()
-    sock = ask(server)
-    eventually(lambda: b"rdb_bgsave_in_progress:1" in raw.call("INFO", "persistence"), "the snapshot")
+    with server.fault("block-transfer"):
+        sock = ask(server)
+        eventually(lambda: b"rdb_bgsave_in_progress:1" in raw.call("INFO", "persistence"), "the snapshot")
     eventually(lambda: b"rdb_bgsave_in_progress:0" in raw.call("INFO", "persistence"), "its end")
 
     def told() -> dict[bytes, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 import trustme
-from net_servers import DEADLINE_S, Raw, Serve, Served, eventually
+from net_servers import DEADLINE_S, Raw, Serve, Served, eventually, free_port
 
 from respkv.errors import StartupError
 from respkv.net import tls
@@ -60,19 +60,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
-def another_port() -> int:
-    """A free port that no plain listener of a test will be given."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 class Secure:
     """A server with a TLS port beside the plain one."""
 
     def __init__(self, serve: Serve, certificates: Certificates, *flags: str, **kinds: bool) -> None:
-        self.port = another_port()
+        self.port = free_port()
         self.certificates = certificates
         self.server: Served = serve("--tls-port", str(self.port), *certificates.flags(*flags), **kinds)
 
@@ -178,7 +170,7 @@ def shown_by(raw: Raw) -> bytes | None:
 
 def test_tls_alone_and_a_port_that_comes_later(serve: Serve, certificates: Certificates) -> None:
     server = serve(*certificates.flags("--tls-auth-clients", "no"))
-    port = str(another_port())
+    port = str(free_port())
     plain = server.connect()
     assert plain.call("CONFIG", "SET", "tls-port", port) == b"OK"
     assert plain.call("CONFIG", "SET", "port", "0") == b"OK"

@@ -116,3 +116,20 @@ def test_limits_of_nought_are_none(world: World, client: Client, subscriber: Ses
             session.push(b"x" * 100_000)
         assert not session.killed
         assert len(session.out) == 1000
+
+
+def test_who_cannot_take_what_keys_it_tracks_have_changed_is_ended_within_the_turn(
+    world: World, client: Client
+) -> None:
+    limits(world, "pubsub 10000 0 0")
+    world.checks_each_command = False
+    tracking = world.connect()
+    tracking.run("HELLO 3")
+    tracking.run("CLIENT TRACKING ON BCAST")
+    ended: list[Session] = []
+    world.server.go_on = ended.append
+    while not tracking.session.killed:
+        assert not ended
+        client.run("SET", "k" * 20_000, "v")
+    assert ended == [tracking.session]
+    assert not world.server.ready
