@@ -21,6 +21,10 @@ class ReplyError(Exception):
         self.message = message
 
 
+class CountedError(ReplyError):
+    """An error of a command in a script, which is in INFO errorstats already when the script ends with it."""
+
+
 class WrongType(ReplyError):
     """The key holds another type than the command works on."""
 

@@ -44,6 +44,10 @@ def let_expire(db: Keyspace, key: bytes, value: Hash, fields: list[bytes] | None
     """`value` of `key` without those of `fields` (None: of all) that have expired; None if nothing was left of it."""
     if value.next_expiry_ms() >= db.engine.now_ms:
         return value
+    if db.engine.keeps_expired:
+        value = value.copy()
+        value.remove_due(db.engine.now_ms, len(value))
+        return value if len(value) else None
     count = len(value) if fields is None else _EXPIRED_AT_ONCE
     return value if db.expire_members(key, value, count, fields) else None
 

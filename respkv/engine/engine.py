@@ -140,6 +140,8 @@ class Engine:
         self.notifier: Callable[[int, int, bytes, bytes], None] | None = None
         # False while DEBUG SET-ACTIVE-EXPIRE 0 keeps the sweeper from expiring keys.
         self.active_expire = True
+        # Whether reads leave expired keys where they are, and only do not see them.
+        self.keeps_expired = False
         self.random = Random()
         self.hits = 0
         self.misses = 0

@@ -563,8 +563,8 @@ class Keyspace:
         tries = 0
         while size := self.size():
             tries += 1
-            if tries > RANDOM_KEY_TRIES and self.lent:
-                # All that it meets may have ended, and be left alone while transactions have them.
+            if tries > RANDOM_KEY_TRIES and (self.lent or self.engine.keeps_expired):
+                # All that it meets may have ended, and be left alone while transactions have them, or in a pause.
                 return None
             position = self.engine.random.randrange(size)
             for shard in self.shards:
@@ -751,7 +751,7 @@ class Keyspace:
         # The last millisecond counts as life, as in the reference.
         if at_ms is None or at_ms >= self.engine.now_ms:
             return False
-        if not self.lent or key not in self.lent:
+        if not self.engine.keeps_expired and (not self.lent or key not in self.lent):
             self.expire_now(shard, key)
         return True
 

@@ -346,7 +346,8 @@ class Workspace(Keyspace):
             return
         at_ms = base_shard.expires.get(key, -1)
         if 0 <= at_ms < self.engine.now_ms:
-            base.expire_now(base_shard, key)
+            if not base.engine.keeps_expired:
+                base.expire_now(base_shard, key)
             return
         if isinstance(value, Collection) and value.next_expiry_ms() < NEVER_MS:
             value = copy_of(value)

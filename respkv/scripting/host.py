@@ -19,7 +19,7 @@ class Host:
         self.bad_function_name = bad_function_name
 
     def call(self, argv: list[bytes]) -> Any:
-        """Run a command: its reply as the handler gave it. Raises ReplyError."""
+        """Run a command: its reply as the handler gave it. Raises ReplyError; all but NoCommandGiven are counted."""
         raise NotImplementedError
 
     def may_run(self, argv: list[bytes]) -> bool:

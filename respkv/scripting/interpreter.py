@@ -62,13 +62,17 @@ class _Failure(Exception):
 
 
 class ScriptError(Exception):
-    """A script ended with an error: its text, and where that arose if that is known."""
+    """A script ended with an error: its text, and where that arose if that is known.
 
-    def __init__(self, message: bytes, source: bytes, line: int) -> None:
+    It `is_counted` if it is that of a command, and nothing new.
+    """
+
+    def __init__(self, message: bytes, source: bytes, line: int, *, is_counted: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.source = source
         self.line = line
+        self.is_counted = is_counted
 
 
 class LoadedFunction(NamedTuple):
@@ -177,7 +181,8 @@ class Interpreter:
         """Run what `compile`, or for a function `load_library`, gave: its value. Raises ScriptError.
 
         A table comes as a couple of `TABLE` and its form on the wire in the client's `protocol`, a boolean as a couple
-        of `BOOLEAN` and itself. True stands for the commonest table, the status OK.
+        of `BOOLEAN` and itself. True stands for the commonest table, the status OK. Behind a table stand the errors in
+        it, if there are such, each in a line, which is empty for one that was counted.
         """
         self._doomed = False
         self.script_protocol = 2
@@ -226,7 +231,8 @@ class Interpreter:
         if result[0] is False or result[0] == FAILED:
             source = result[2] if len(result) > 2 else None
             line = result[3] if len(result) > 3 else None
-            raise ScriptError(result[1], source or b"", int(line or 0))
+            is_counted = len(result) > 4 and bool(result[4])
+            raise ScriptError(result[1], source or b"", int(line or 0), is_counted=is_counted)
         return result
 
     def memory_bytes(self) -> int:
@@ -424,8 +430,10 @@ class Interpreter:
             if type(reply) is int or type(reply) is bytes or reply is OK:
                 return reply
             return self._to_lua(reply)
-        except ReplyError as error:
+        except NoCommandGiven as error:
             self._pending = {b"err": error.message}
+        except ReplyError as error:
+            self._pending = {b"err": error.message, b"ignore_error_stats_update": True}
         except Exception:
             logger.exception("a command of a script failed unexpectedly")
             self._expect_internal_error()
@@ -455,7 +463,7 @@ class Interpreter:
         return self._pending_as_value() if reply is _NO_REPLY else reply
 
     def _pending_as_value(self) -> Any:
-        return self._with_room({**self._pending, b"ignore_error_stats_update": True})
+        return self._with_room(dict(self._pending))
 
     def _to_lua(self, reply: Any) -> Any:
         value = to_lua(reply, self.script_protocol)

@@ -30,7 +30,7 @@ from respkv.commands.flags import (
 from respkv.commands.spec import COMMANDS, Spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
-from respkv.errors import Busy, NoCommandGiven, OutOfMemory, ReplyError
+from respkv.errors import Busy, CountedError, NoCommandGiven, OutOfMemory, ReplyError
 from respkv.persistence.batch import encode
 from respkv.persistence.functions import BadLibraryName, is_name
 from respkv.reply import OK, Block, Encoded
@@ -240,7 +240,18 @@ class Scripting(Host):
             return result
         if result is True:
             return OK
+        if type(result) is tuple and len(result) > 2:
+            self._count_errors(result[2].split(b"\n"), command)
         return _reply_of(result, interpreter.script_protocol)
+
+    def _count_errors(self, errors: list[bytes], command: list[bytes]) -> None:
+        """`command` is answered with something that has `errors` in it; those that are empty were counted."""
+        for message in errors:
+            if message:
+                self.server.count_error(message)
+        spec = _look_up(command)
+        if spec is not None:
+            spec.failed_calls += 1
 
     def _replace_interpreter(self) -> None:
         logger.warning("scripts have left too much in the Lua interpreter; it is replaced")
@@ -279,6 +290,13 @@ class Scripting(Host):
         """As Host."""
         if not argv:
             raise NoCommandGiven
+        try:
+            return self._call(argv)
+        except ReplyError as error:
+            self.server.count_error(error.message)
+            raise
+
+    def _call(self, argv: list[bytes]) -> Any:
         spec = self._plain.get(argv[0])
         if spec is None or spec.flags & self._minds or self._asks_access or not spec.least <= len(argv) <= spec.most:
             spec = self._checked(argv)
@@ -457,4 +475,4 @@ def _error_reply(error: ScriptError, name: bytes) -> ReplyError:
     message = error.message
     if error.source:
         message = b"%b script: %b, on %b:%d." % (message, name, error.source, error.line)
-    return ReplyError(message)
+    return CountedError(message) if error.is_counted else ReplyError(message)

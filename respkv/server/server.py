@@ -216,11 +216,13 @@ class Server:
     def start_pause(self, until_ms: int, *, holds_reads: bool) -> None:
         """Hold commands back until `until_ms`: writes, or all."""
         self.pause.begin(until_ms, holds_reads=holds_reads)
+        self.engine.keeps_expired = True
         self.set_gate(GATE_PAUSED, True)
 
     def unpause(self) -> None:
         """Let everyone go on."""
         self.pause.end()
+        self.engine.keeps_expired = False
         self.set_gate(GATE_PAUSED, False)
         resume_paused(iter(self.sessions.values()))
 
@@ -238,9 +240,9 @@ class Server:
         self.engine.dirty = 0
         self.engine.replacement = None
 
-    def count_error(self, code: bytes) -> None:
-        """Count an error reply for INFO errorstats."""
-        self.stats.count_error(code)
+    def count_error(self, message: bytes) -> None:
+        """Count the error reply `message` for INFO errorstats."""
+        self.stats.count_error(message)
 
     def note_slow(self, session: Session, spec: Spec, argv: list[bytes], elapsed_ns: int) -> None:
         """A command took `slow_ns` or longer."""

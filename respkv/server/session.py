@@ -28,7 +28,7 @@ from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace, Watcher
 from respkv.engine.locks import Owner
 from respkv.engine.transactions import Transaction
-from respkv.errors import InternalError, ReplyError
+from respkv.errors import CountedError, InternalError, ReplyError
 from respkv.reply import OK, Block, Encoded, Push
 from respkv.resp.reader import RequestReader
 from respkv.resp.writer import BULK_HEADERS, CRLF, SMALL_INTS, error_line, write2, write3
@@ -197,7 +197,7 @@ class Session:
         if reader.error is not None and not self.closing and not self.parked:
             self.out.append(b"-ERR " + reader.error + CRLF)
             self.closing = True
-            self.server.count_error(b"ERR")
+            self.server.count_error(b"ERR " + reader.error)
         self._note_waiting()
 
     def _note_waiting(self) -> None:
@@ -428,7 +428,8 @@ class Session:
         """Encode an error and count it."""
         message = error.message
         self.out.append(error_line(message))
-        self.server.count_error(message[: message.find(b" ")] if b" " in message else message)
+        if type(error) is not CountedError:
+            self.server.count_error(message)
 
     def refuse_parked(self, error: ReplyError) -> None:
         """The request that waits first will not be run: answer it with `error`, and go on."""

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 ERROR_CODES_MAX: Final = 128
 """How many error codes are told apart; scripts can make codes up."""
 
+CODE_MAX_BYTES: Final = 30
+"""How far the blank behind a code is looked for, as in Redis."""
+
 ERRORS_DISABLED: Final = b"ERRORSTATS_DISABLED"
 """What INFO errorstats shows once there were more codes than that."""
 
@@ -75,10 +78,12 @@ class Stats:
         self.input_rate = Rate()
         self.output_rate = Rate()
 
-    def count_error(self, code: bytes) -> None:
-        """Count an error reply that begins with `code`."""
+    def count_error(self, message: bytes) -> None:
+        """Count the error reply `message` by the code that it begins with; without one, or a short one, as ERR."""
         self.error_replies += 1
         errors = self.errors
+        end = message.find(b" ", 0, CODE_MAX_BYTES + 1)
+        code = message[:end] if end > 0 else b"ERR"
         if code in errors:
             errors[code] += 1
         elif ERRORS_DISABLED in errors:

@@ -1,9 +1,18 @@
-"""Clients that read slowly or not at all, and limits of what is buffered for them."""
+"""Clients that read slowly or not at all, limits of what is buffered for them, and who is told first."""
 
+import socket
 import time
+from collections.abc import Iterator
 
 import pytest
 from net_servers import Raw, Serve, Served, eventually, pack
+
+from respkv.engine.keyspace import open_engine
+from respkv.net.poller import make_poller
+from respkv.net.pump import Pump
+from respkv.server.durability import Durability
+from respkv.server.server import Server
+from respkv.server.session import Session
 
 MEGABYTE = 1 << 20
 
@@ -106,3 +115,59 @@ def test_the_query_buffer_is_bounded(serve: Serve, is_portable: bool) -> None:
     with pytest.raises(OSError):  # noqa: PT011  (a reset or a broken pipe)
         raw.send(b"x" * 90 * MEGABYTE)
     assert b"query_buffer_limit_disconnections:1" in server.connect().call("INFO", "stats")
+
+
+# In this process: who is told first
+
+
+class Couple:
+    """One who asks and one who only listens, on one stream, in which stands what was sent first."""
+
+    def __init__(self, pump: Pump) -> None:
+        self.pump = pump
+        ours, self.theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.theirs.settimeout(10)
+        self.asking, self.listening = (pump.server.open_session("127.0.0.1:1", "127.0.0.1:2") for _ in range(2))
+        pump.admit(ours, self.asking)
+        pump.admit(ours.dup(), self.listening)
+        pump.poller.change(self.listening.fd, reads=False, writes=False, end=False)
+
+    def ask(self, request: bytes) -> bytes:
+        """What both are told when the one has sent `request`."""
+        self.theirs.send(request)
+        self.pump.run_turns()
+        return self.theirs.recv(65536)
+
+
+def tell(session: Session, requests: bytes) -> None:
+    """Let the session run them, and drop the replies."""
+    session.receive(requests)
+    session.take_output()
+
+
+@pytest.fixture
+def couple() -> Iterator[Couple]:
+    poller = make_poller()
+    if poller is None:
+        pytest.skip("no poller here")
+    server = Server(open_engine())
+    pump = Pump(server, Durability(server), poller)
+    server.go_on = pump.go_on
+    couple = Couple(pump)
+    yield couple
+    couple.theirs.close()
+    pump.close_all()
+    poller.close()
+
+
+def test_publishers_are_answered_before_subscribers_are_told(couple: Couple) -> None:
+    tell(couple.listening, b"SUBSCRIBE c\r\n")
+    message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n"
+    assert couple.ask(b"PUBLISH c x\r\n") == b":1\r\n" + message
+
+
+def test_who_has_a_copy_is_told_of_a_change_before_the_one_who_made_it_is_answered(couple: Couple) -> None:
+    tell(couple.listening, b"HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\n")
+    invalidation = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
+    assert couple.ask(b"SET k v\r\n") == invalidation + b"+OK\r\n"

@@ -251,7 +251,8 @@ def test_the_status_ok_needs_no_encoding_and_any_other_table_does(lua: Interpret
     assert run(lua, b"return redis.status_reply('OK')") is True
     assert run(lua, b"return true") == (BOOLEAN, True)
     assert run(lua, b"return { ok = 'A\\r\\nB' }") == (TABLE, b"+A  B\r\n")
-    assert run(lua, b"return { ok = 'OK', err = 'ERR it failed' }") == (TABLE, b"-ERR it failed\r\n")
+    with pytest.raises(ScriptError, match="ERR it failed"):
+        run(lua, b"return { ok = 'OK', err = 'ERR it failed' }")
     assert run(lua, b"return { ok = 'OK', err = 1 }") == (TABLE, b"+OK\r\n")
 
 

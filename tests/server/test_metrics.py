@@ -86,7 +86,7 @@ def test_slow_commands_and_spikes(world: World, client: Client) -> None:
 
 
 def test_a_name_that_a_client_made_up_is_escaped(world: World, client: Client) -> None:
-    world.server.count_error(b'A"\n\\')
+    world.server.count_error(b'A"\n\\ text')
     assert scrape(world)["redis_errors_total", (("err", 'A"\n\\'),)] == 1
 
 

@@ -30,11 +30,11 @@ def test_a_counter_that_starts_again_is_no_negative_rate() -> None:
 def test_error_codes_are_counted_until_there_are_too_many() -> None:
     stats = Stats()
     for number in range(ERROR_CODES_MAX):
-        stats.count_error(b"E%d" % number)
-    stats.count_error(b"E0")
+        stats.count_error(b"E%d text" % number)
+    stats.count_error(b"E0 text")
     assert stats.errors[b"E0"] == 2
     assert len(stats.errors) == ERROR_CODES_MAX
-    stats.count_error(b"ONE-TOO-MANY")
+    stats.count_error(b"ONE-TOO-MANY text")
     assert stats.errors == {ERRORS_DISABLED: 1}
     stats.count_error(b"ERR")
     assert stats.errors == {ERRORS_DISABLED: 1}

@@ -584,15 +584,23 @@ local function line_of(text)
     return find(text, "[\r\n]") and string.gsub(text, "[\r\n]", " ") or text
 end
 
+-- The errors among the values that are encoded, nothing in place of those that were counted.
+local errors
+
 local function encode_table(out, t, protocol, script_protocol, depth)
     if depth > DEPTH_MAX then
         out[#out + 1] = "-ERR reached lua stack limit\r\n"
+        errors = errors or {}
+        errors[#errors + 1] = "ERR reached lua stack limit"
         return
     end
     depth = depth + 1
     local err = real_rawget(t, "err")
     if type(err) == "string" then
-        out[#out + 1] = "-" .. line_of(err) .. "\r\n"
+        err = line_of(err)
+        out[#out + 1] = "-" .. err .. "\r\n"
+        errors = errors or {}
+        errors[#errors + 1] = real_rawget(t, "ignore_error_stats_update") ~= nil and "" or err
         return
     end
     local ok = real_rawget(t, "ok")
@@ -680,7 +688,8 @@ local function answer(protocol, ok, value)
         if type(text) ~= "string" then
             text = "ERR unknown error"
         end
-        return FAILED, text, real_rawget(value, "source"), real_rawget(value, "line")
+        local counted = real_rawget(value, "ignore_error_stats_update") ~= nil
+        return FAILED, text, real_rawget(value, "source"), real_rawget(value, "line"), counted
     end
     local kind = type(value)
     if kind == "string" or kind == "nil" then
@@ -688,12 +697,19 @@ local function answer(protocol, ok, value)
     elseif kind == "number" then
         return value
     elseif kind == "table" then
-        if real_rawget(value, "ok") == "OK" and real_rawget(value, "err") == nil then
+        local err = real_rawget(value, "err")
+        if err == nil and real_rawget(value, "ok") == "OK" then
             return true
+        elseif type(err) == "string" then
+            return FAILED, line_of(err), nil, nil, real_rawget(value, "ignore_error_stats_update") ~= nil
         end
         disarm()
         local out = {}
+        errors = nil
         encode_table(out, value, protocol, script_protocol(), 1)
+        if errors then
+            return TABLE, concat(out), concat(errors, "\n")
+        end
         return TABLE, concat(out)
     elseif kind == "boolean" then
         return BOOLEAN, value

@@ -236,6 +236,36 @@ def test_a_pause_of_all_ends_by_itself(world: World, client: Client) -> None:
     assert world.server.next_due_ms() == 0
 
 
+def test_what_expires_while_writes_are_paused_is_not_seen_and_goes_behind_the_pause(
+    world: World, client: Client, other: Client
+) -> None:
+    for command in ("SET k v PX 10", "HSET h f 1 g 2", "HPEXPIRE h 10 FIELDS 1 f", "HSET all f 1"):
+        client.run(command)
+    client.run("HPEXPIRE all 10 FIELDS 1 f")
+    assert other.run("CLIENT PAUSE 100000 WRITE") == "OK"
+    world.take_log()
+    world.advance(20)
+    assert [client.run(words) for words in ("GET k", "EXISTS k", "TTL k", "TYPE k")] == [None, 0, -2, "none"]
+    assert client.run("HGETALL h") == [b"g", b"2"]
+    assert client.run("HMGET h f g") == [None, b"2"]
+    assert client.run("HGETALL all") == []
+    assert client.run("SCAN 0")[1].count(b"k") == client.run("KEYS k").count(b"k") == 0
+    assert client.run("DBSIZE") == 3
+    assert world.take_log() == []
+    other.run("CLIENT UNPAUSE")
+    client.run("GET k")
+    client.run("HGETALL h")
+    client.run("HGETALL all")
+    assert world.take_log() == [[b"DEL", b"k"], [b"HDEL", b"h", b"f"], [b"HDEL", b"all", b"f"]]
+
+
+def test_where_all_has_expired_in_a_pause_there_is_no_random_key(world: World, client: Client) -> None:
+    client.run("SET k v PX 10")
+    client.run("CLIENT PAUSE 100000 WRITE")
+    world.advance(20)
+    assert client.run("RANDOMKEY") is None
+
+
 def test_errors_are_told_during_a_pause(world: World, client: Client) -> None:
     client.run("CLIENT PAUSE 1000")
     other = world.connect()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from harness import Client, World
 
 from respkv.errors import ReplyError
@@ -135,3 +136,41 @@ def test_a_script_may_run_what_its_user_may(world: World, client: Client) -> Non
     )
     assert limited.run("EVAL", "return redis.acl_check_cmd('get', 'k1')", 0) == 1
     assert limited.run("EVAL", "return redis.acl_check_cmd('get', 'z')", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "counted", "fails"),
+    [
+        ("redis.pcall('nosuch') return 1", "ERR", False),
+        ("redis.pcall('subscribe', 'b') return 1", "ERR", False),
+        ("redis.pcall('lpush', 's', 'x') return 1", "WRONGTYPE", False),
+        ("pcall(redis.call, 'lpush', 's', 'x') return 1", "WRONGTYPE", False),
+        ("redis.pcall() return 1", "", False),
+        ("redis.pcall({}) return 1", "", False),
+        ("redis.call()", "ERR", True),
+        ("redis.call({})", "ERR", True),
+        ("redis.call('nosuch')", "ERR", True),
+        ("return redis.call('lpush', 's', 'x')", "WRONGTYPE", True),
+        ("return redis.pcall('lpush', 's', 'x')", "WRONGTYPE", True),
+        ("error(redis.pcall('lpush', 's', 'x'))", "WRONGTYPE", True),
+        ("return {err = redis.pcall('lpush', 's', 'x').err}", "WRONGTYPE WRONGTYPE", True),
+        ("return {redis.pcall('lpush', 's', 'x')}", "WRONGTYPE", True),
+        ("return {1, {redis.error_reply('In array')}, {err = 'Out'}}", "In ERR", True),
+        ("return redis.error_reply('My oops')", "My", True),
+        ("return {err = 'X'}", "ERR", True),
+        ("error({err = 'Boo hoo'})", "Boo", True),
+        ("error('boo')", "ERR", True),
+        ("return {err = string.rep('x', 31) .. ' y'}", "ERR", True),
+    ],
+)
+def test_each_error_of_a_script_is_counted_once_whether_it_is_caught_or_not(
+    client: Client, body: str, counted: str, fails: bool
+) -> None:
+    client.run("SET s x")
+    client.run("CONFIG RESETSTAT")
+    client.run("EVAL", body, 0)
+    expected = {f"errorstat_{code}": f"count={counted.split().count(code)}" for code in counted.split()}
+    told = client.run("INFO", "errorstats", "commandstats").decode().splitlines()
+    fields = dict(line.split(":", 1) for line in told if ":" in line)
+    assert {name: value for name, value in fields.items() if name.startswith("errorstat")} == expected
+    assert fields["cmdstat_eval"].endswith(f"failed_calls={int(fails)}")
