@@ -43,6 +43,9 @@ _ALPHA: Final = 0.7213475204444817  # 1 / (2 ln 2)
 _MANY: Final = 512
 """For more elements it is worth while to take the registers apart."""
 
+_MANY_TO_SPARSE: Final = 4096
+"""More elements than this may make a sparse one dense by any limit but a generous one: it is worth a try."""
+
 _SEED: Final = 0xADC83B19
 _MULTIPLIER: Final = 0xC6A4A7935BD1E995
 _MASK: Final = (1 << 64) - 1
@@ -102,17 +105,7 @@ def _hash_compiled(element: bytes) -> int:
     at: i64 = 0
     whole: i64 = length & ~7
     while at < whole:
-        block: i64 = (
-            element[at]
-            | element[at + 1] << 8
-            | element[at + 2] << 16
-            | element[at + 3] << 24
-            | element[at + 4] << 32
-            | element[at + 5] << 40
-            | element[at + 6] << 48
-        )
-        top: i64 = element[at + 7]
-        block |= top << 56
+        block: i64 = read_i64_le(element, at)
         block *= multiplier
         block ^= (block >> 47) & low_bits
         block *= multiplier
@@ -145,6 +138,9 @@ def place_of(element: bytes) -> tuple[int, int]:
 def add_all(value: bytearray, elements: list[bytes], start: int, sparse_bytes_max: int) -> bool:
     """As `add`, of each of `elements` from `start` on; whether a register changed. O(elements)."""
     is_changed = False
+    has_many = BUILD == "compiled" and len(elements) - start > _MANY_TO_SPARSE
+    if has_many and _add_many_to_sparse(value, elements, start, sparse_bytes_max):
+        return True
     for at in range(start, len(elements)):
         if value[4] == _DENSE and len(elements) - at > _MANY and BUILD == "compiled":
             if _add_many(value, elements, at):
@@ -159,6 +155,45 @@ def _add_many(value: bytearray, elements: list[bytes], start: int) -> bool:
     """As `add_all`, to a dense one, by registers that are a byte each meanwhile."""
     found = BytesWriter()
     found.write(_dense_registers(bytes(value)))
+    if not _raise_all(found, elements, start):
+        return False
+    value[HEADER_BYTES:] = pack_dense(found.getvalue())
+    value[15] |= _STALE
+    return True
+
+
+def _add_many_to_sparse(value: bytearray, elements: list[bytes], start: int, sparse_bytes_max: int) -> bool:
+    """Add all to a sparse one that is certain to become dense by them; False, and nothing done, if it is another.
+
+    One after the other, each goes through some KB of runs until it is dense.
+    """
+    if value[4] != _SPARSE or len(value) > sparse_bytes_max:
+        return False  # what does not make it longer leaves it sparse
+    found = BytesWriter()
+    found.write(registers(value))
+    _raise_all(found, elements, start)
+    after = found.getvalue()
+    if HEADER_BYTES + _least_runs(after) <= sparse_bytes_max:
+        return False
+    value[HEADER_BYTES:] = pack_dense(after)
+    value[4] = _DENSE
+    value[15] |= _STALE
+    return True
+
+
+def _least_runs(found: bytes) -> int:
+    """How many runs at least, of a byte or more each, registers of a byte each take: one begins at each change."""
+    runs: i64 = 1
+    at: i64 = 1
+    while at < REGISTERS:
+        if found[at] != found[at - 1]:
+            runs += 1
+        at += 1
+    return runs
+
+
+def _raise_all(found: BytesWriter, elements: list[bytes], start: int) -> bool:
+    """Count the elements in registers of a byte each; whether one changed."""
     is_changed = False
     end: i64 = 1 << _HASH_BITS
     for at in range(start, len(elements)):
@@ -173,9 +208,6 @@ def _add_many(value: bytearray, elements: list[bytes], start: int) -> bool:
         if i64(found[index]) < count:
             found[index] = u8(count)
             is_changed = True
-    if is_changed:
-        value[HEADER_BYTES:] = pack_dense(found.getvalue())
-        value[15] |= _STALE
     return is_changed
 
 

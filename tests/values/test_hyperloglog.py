@@ -172,10 +172,11 @@ def test_the_bytes_are_those_of_redis(reference: RealRedis, lists: list[list[byt
 
 
 @pytest.mark.parametrize("count", [0, 10, 700, 20_000])
-@pytest.mark.parametrize("sparse_bytes_max", [0, SPARSE_MAX])
-def test_many_are_counted_as_one_after_the_other(count: int, sparse_bytes_max: int) -> None:
+@pytest.mark.parametrize("sparse_bytes_max", [0, SPARSE_MAX, 15_000])
+@pytest.mark.parametrize("share", [3, 30])
+def test_many_are_counted_as_one_after_the_other(count: int, sparse_bytes_max: int, share: int) -> None:
     elements = [b"element:%012d" % number for number in range(count)]
-    value = made_of(elements[: count // 3], sparse_bytes_max)
+    value = made_of(elements[: count // share], sparse_bytes_max)
     hyperloglog.cache_estimate(value, 7)
     other = bytearray(value)
     is_changed = [hyperloglog.add(other, element, sparse_bytes_max) for element in elements[5:]]
