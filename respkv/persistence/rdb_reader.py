@@ -232,6 +232,10 @@ class RdbReader:
                     return window[at:end]
                 self._at = at
                 return self.read_bytes(length)
+            if length == 195:
+                found = self._read_compressed_short(window, at)
+                if found is not None:
+                    return found
         first = self.read_bytes(1)[0]
         if first < 192:
             self._at -= 1
@@ -252,6 +256,36 @@ class RdbReader:
                 raise self.damage(str(error)) from error
         self._at -= 1
         raise self.damage(f"unknown string encoding {first}")
+
+    def _read_compressed_short(self, window: bytes, start: int) -> bytes | None:
+        """The compressed string at `start` of the window, if it is short and all there; otherwise nothing is read."""
+        # Redis compresses all but the shortest strings, small collections among them.
+        end: i64 = len(window)
+        at: i64 = start + 1
+        if at + 4 > end:
+            return None
+        packed_size: i64 = window[at]
+        at += 1
+        if packed_size >= 64:
+            if packed_size >= 128:
+                return None
+            packed_size = (packed_size & 63) << 8 | window[at]
+            at += 1
+        size: i64 = window[at]
+        at += 1
+        if size >= 64:
+            if size >= 128:
+                return None
+            size = (size & 63) << 8 | window[at]
+            at += 1
+        stop: i64 = at + packed_size
+        if stop > end:
+            return None
+        self._at = stop
+        try:
+            return decompress(window[at:stop], size)
+        except ValueError as error:
+            raise self.damage(str(error)) from error
 
     def _fill(self, least: int) -> None:
         """Let the window start at the next byte and hold `least` bytes or more."""

@@ -97,6 +97,32 @@ def test_lzf_that_lies(packed: bytes, size: int) -> None:
         decompress(packed, size)
 
 
+@given(
+    st.lists(st.one_of(st.binary(min_size=1, max_size=32), st.tuples(st.integers(0, 30), st.integers(3, 264)))),
+    st.binary(max_size=3),
+)
+def test_lzf_of_any_runs_short_and_long(runs: list[bytes | tuple[int, int]], rest: bytes) -> None:
+    packed = b"\x00x"
+    expected = bytearray(b"x")
+    for run in runs:
+        if isinstance(run, bytes):
+            packed += bytes((len(run) - 1,)) + run
+            expected += run
+            continue
+        back, length = min(run[0], len(expected) - 1), run[1]
+        packed += bytes((length - 2 << 5, back)) if length < 9 else bytes((7 << 5, length - 9, back))
+        for _ in range(length):
+            expected.append(expected[-1 - back])
+    long = b"\x1f" + bytes(32)
+    assert decompress(packed, len(expected)) == expected
+    assert decompress(long * 17 + packed, len(expected) + 17 * 32) == bytes(17 * 32) + expected
+    for size in (len(expected) - 1, len(expected) + 1, len(expected) + 17 * 32):
+        with pytest.raises(ValueError, match="compressed data"):
+            decompress(packed, size)
+    with pytest.raises(ValueError, match="compressed data"):
+        decompress(packed + b"\xff" + rest[:1], len(expected) + 9)
+
+
 def test_every_opcode_that_a_server_may_write() -> None:
     engine, reader = read(
         file(
