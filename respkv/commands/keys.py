@@ -10,6 +10,7 @@ from respkv.commands.scanning import ScanOptions, parse_cursor
 from respkv.commands.spec import CommandGroup
 from respkv.engine import glob
 from respkv.engine.keyspace import Keyspace
+from respkv.engine.many_keys import count_of, remove_all
 from respkv.engine.shards import SHARD_COUNT, copy_of, type_name_of
 from respkv.errors import BadDatabaseIndex, BadSyntax, NoSuchKey, ReplyError
 from respkv.reply import OK, Reply, Status
@@ -34,7 +35,7 @@ class SameObject(ReplyError):
 )
 def del_(db: Keyspace, argv: list[bytes]) -> Reply:
     """Delete keys; the number that were there."""
-    return db.remove_all(argv, 1)
+    return remove_all(db, argv, 1)
 
 
 @command(
@@ -60,7 +61,7 @@ def unlink(db: Keyspace, argv: list[bytes]) -> Reply:
 )
 def exists(db: Keyspace, argv: list[bytes]) -> Reply:
     """How many of the keys exist; one given twice counts twice."""
-    return db.count_of(argv, 1)
+    return count_of(db, argv, 1)
 
 
 @command(

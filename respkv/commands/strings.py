@@ -14,6 +14,7 @@ from respkv.commands.events import GENERIC, STRING
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace, string_bytes
+from respkv.engine.many_keys import find_all, set_strings
 from respkv.errors import (
     BadSyntax,
     IncrementNotFinite,
@@ -263,7 +264,7 @@ def mget(db: Keyspace, argv: list[bytes]) -> Reply:
     2) (nil)
     3) "2"
     """
-    replies = db.find_all(argv, 1)
+    replies = find_all(db, argv, 1)
     for at, value in enumerate(replies):
         if type(value) is not bytes and value is not None:
             replies[at] = string_bytes(value) if isinstance(value, int | bytearray) else None
@@ -282,7 +283,7 @@ def mset(db: Keyspace, argv: list[bytes]) -> Reply:
     """Give several keys a string each, all or none."""
     if len(argv) & 1 == 0:
         raise WrongArity(b"mset")
-    db.set_strings(argv, 1)
+    set_strings(db, argv, 1)
     return OK
 
 

@@ -1,11 +1,11 @@
-"""A database and its doors, the only ways to its keys.
+"""A database and its doors, the only ways to its keys; those for many keys at once are in `respkv.engine.many_keys`.
 
 Rule 1: whoever reads a key goes through `find` or `peek`, whoever changes one through `set`, `put`, `changed`,
   `changed_aside`, `settle`, `remove`, `take`, `expire` or `persist`. What must happen on each access (expiry, hit and
   miss, the access record, waiting for the disk) and on each change (dirty count, WATCH, who waits for the key, snapshot
   pre-image, memory) happens there and nowhere else.
 Rule 2: what nobody wants costs one test: `alert` before a change, `attentive` after a read.
-Rule 3: `load` and `load_strings` are for recovery alone: no effects, no counting.
+Rule 3: `load` is for recovery alone: no effects, no counting.
 
 The file is long because rule 1 is kept by one class: who adds a door sees all others, and what they note, in one place.
 """
@@ -15,21 +15,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, TRACKED, UNSYNCED, WATCHED, Argv, Engine
-from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, STRING
+from respkv.engine.events import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW
 from respkv.engine.scan import Order, scan_keys
 from respkv.engine.shards import NEVER_MS, SHARD_COUNT, SHARD_MASK, SHARD_SHIFT, Shard, Value
+from respkv.engine.watcher import Watcher
 from respkv.errors import WrongType
 from respkv.values.collection import ELEMENT_BYTES, Collection
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
-
-
-class Watcher:
-    """One session's WATCH: `touched` once a watched key has changed since."""
-
-    def __init__(self) -> None:
-        self.touched = False
 
 
 DISMANTLED_BYTES: Final = 64 * 1024
@@ -190,7 +184,7 @@ class Keyspace:
             if shard.expires:
                 shard.expires.pop(key, None)
             if type(old) is not bytes:
-                self._let_go(old)
+                self.let_go(old)
         values[key] = value
         if type(value) is not bytes and isinstance(value, Collection):
             self._plan_members(shard, key, value)
@@ -208,7 +202,7 @@ class Keyspace:
         else:
             self.payload_bytes += payload_of(value) - payload_of(old)
             if type(old) is not bytes:
-                self._let_go(old)
+                self.let_go(old)
         values[key] = value
         if type(value) is not bytes and isinstance(value, Collection):
             self._plan_members(shard, key, value)
@@ -229,7 +223,7 @@ class Keyspace:
         else:
             self.payload_bytes += payload_of(value) - payload_of(old)
             if type(old) is not bytes:
-                self._let_go(old)
+                self.let_go(old)
         values[key] = value
         if type(value) is not bytes and isinstance(value, Collection):
             self._plan_members(shard, key, value)
@@ -244,7 +238,7 @@ class Keyspace:
         else:
             self.payload_bytes += payload_of(value) - payload_of(old)
             if type(old) is not bytes:
-                self._let_go(old)
+                self.let_go(old)
         shard.values[key] = value
         self.engine.dirty += 1
 
@@ -303,7 +297,7 @@ class Keyspace:
         if value is None:
             return False
         if type(value) is not bytes:
-            self._let_go(value)
+            self.let_go(value)
         return True
 
     def take(self, key: bytes) -> Value | None:
@@ -398,7 +392,7 @@ class Keyspace:
                 self._note(shard, key)
             self.alert = alert
         if key in values:
-            self._let_go(self._drop(shard, key))
+            self.let_go(self._drop(shard, key))
         if value is not None:
             self.payload_bytes += len(key) + payload_of(value)
             values[key] = value
@@ -419,104 +413,6 @@ class Keyspace:
         value = shard.values.get(key)
         if isinstance(value, Collection) and value.next_expiry_ms() < value.planned_expiry_ms():
             self._plan_members(shard, key, value)
-
-    # Many keys at once: each is one of the doors above in a loop, with all at hand that it needs, and with little but
-    # the dict in it: waits for memory overlap.
-
-    def find_all(self, keys: list[bytes], start: int) -> list[Any]:
-        """As `find`, of each of `keys` from `start` on. O(keys)."""
-        shards = self.shards
-        looks_closer = self.attentive or self.alert & NOTIFIED != 0
-        found: list[Any] = []
-        hits: i64 = 0
-        misses: i64 = 0
-        for at in range(start, len(keys)):
-            key = keys[at]
-            number: i64 = hash(key)
-            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
-            if looks_closer or shard.expires:
-                found.append(self.find(key))
-                continue
-            value = shard.values.get(key)
-            found.append(value)
-            if value is None:
-                misses += 1
-            else:
-                hits += 1
-        self.engine.hits += hits
-        self.engine.misses += misses
-        return found
-
-    def count_of(self, keys: list[bytes], start: int) -> int:
-        """How many of `keys` from `start` on `look` would find. O(keys)."""
-        shards = self.shards
-        looks_closer = self.attentive or self.alert & NOTIFIED != 0
-        found: i64 = 0
-        counted: i64 = 0
-        missed: i64 = 0
-        for at in range(start, len(keys)):
-            key = keys[at]
-            number: i64 = hash(key)
-            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
-            if looks_closer or shard.expires:
-                if self.look(key) is not None:
-                    counted += 1
-            elif key in shard.values:
-                found += 1
-            else:
-                missed += 1
-        self.engine.hits += found
-        self.engine.misses += missed
-        return found + counted
-
-    def remove_all(self, keys: list[bytes], start: int) -> int:
-        """As `remove`, of each of `keys` from `start` on, and it is notified of; how many were there. O(keys)."""
-        shards = self.shards
-        removed: i64 = 0
-        dropped: i64 = 0
-        payload_bytes: i64 = 0
-        for at in range(start, len(keys)):
-            key = keys[at]
-            number: i64 = hash(key)
-            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
-            if self.alert or shard.expires or shard.accessed:
-                if self.remove(key):
-                    self.notify(GENERIC, b"del", key)
-                    removed += 1
-                continue
-            value = shard.values.pop(key, None)
-            if value is not None:
-                dropped += 1
-                if type(value) is bytes:
-                    payload_bytes += len(key) + len(value)
-                else:
-                    payload_bytes += len(key) + payload_of(value)
-                    self._let_go(value)
-        self.payload_bytes -= payload_bytes
-        self.engine.dirty += dropped
-        return removed + dropped
-
-    def set_strings(self, flat: list[bytes], start: int) -> None:
-        """As `set`, of keys and strings that alternate in `flat` from `start` on, and it is notified of. O(keys)."""
-        shards = self.shards
-        added: i64 = 0
-        payload_bytes: i64 = 0
-        for at in range(start, len(flat), 2):
-            key = flat[at]
-            value = flat[at + 1]
-            if not self.alert:
-                number: i64 = hash(key)
-                there = shards[number >> SHARD_SHIFT & SHARD_MASK].values
-                count = len(there)
-                there.setdefault(key, value)
-                if len(there) > count:
-                    added += 1
-                    payload_bytes += len(key) + len(value)
-                    continue
-            self.set(key, value)
-            self.notify(STRING, b"set", key)
-        self.payload_bytes += payload_bytes
-        self.engine.dirty += added
 
     # The whole database
 
@@ -607,23 +503,6 @@ class Keyspace:
             if expire_at_ms < shard.sweep_at_ms:
                 shard.note_early(expire_at_ms)
 
-    def load_strings(self, keys: list[bytes], values: list[bytes]) -> None:
-        """As `load`, for strings without expiry, which most keys of a base may be: `values[n]` is that of `keys[n]`."""
-        # Many in one loop, with little but the dict in it: waits for memory overlap.
-        shards = self.shards
-        added: i64 = 0
-        for at, key in enumerate(keys):
-            value = values[at]
-            number: i64 = hash(key)
-            there = shards[number >> SHARD_SHIFT & SHARD_MASK].values
-            count = len(there)
-            there.setdefault(key, value)
-            if len(there) > count:
-                added += len(key) + len(value)
-            else:
-                self.load(key, value, None)
-        self.payload_bytes += added
-
     def expire_now(self, shard: Shard, key: bytes) -> None:
         """Delete `key` of `shard`, whose time has come, and propagate that.
 
@@ -636,7 +515,7 @@ class Keyspace:
         if self.alert & TRACKED:
             self.engine.tracker.changed(key)
         self.wake(key)
-        self._let_go(self._drop(shard, key))
+        self.let_go(self._drop(shard, key))
         self.engine.expired += 1
         self.engine.propagate(self, [b"DEL", key])
         self.notify(EXPIRED, b"expired", key)
@@ -657,7 +536,7 @@ class Keyspace:
             del expires[key]
             payload_bytes += len(key) + payload_of(value)
             if type(value) is not bytes:
-                self._let_go(value)
+                self.let_go(value)
         self.payload_bytes -= payload_bytes
         engine = self.engine
         engine.expired += len(keys)
@@ -702,7 +581,7 @@ class Keyspace:
         """Delete `key` of `shard` to make room, and propagate that."""
         if self.alert:
             self._note(shard, key)
-        self._let_go(self._drop(shard, key))
+        self.let_go(self._drop(shard, key))
         self.engine.evicted += 1
         self.engine.propagate(self, [b"DEL", key])
         self.notify(EVICTED, b"evicted", key)
@@ -710,7 +589,7 @@ class Keyspace:
     # Watching
 
     def watch(self, key: bytes, watcher: Watcher) -> None:
-        """Let `watcher` be touched when `key` changes."""
+        """Let `watcher`, who calls this, be touched when `key` changes."""
         self.watched.setdefault(key, set()).add(watcher)
         self.set_alert(WATCHED, True)
 
@@ -770,8 +649,8 @@ class Keyspace:
         if at_ms < NEVER_MS:
             shard.plan_members(key, value, at_ms)
 
-    def _let_go(self, value: Value) -> None:
-        """A large collection is left to the sweeper, unless a snapshot may still need it."""
+    def let_go(self, value: Value) -> None:
+        """Nobody needs `value`: a large collection is left to the sweeper, unless a snapshot may still need it."""
         if isinstance(value, Collection) and value.nbytes >= DISMANTLED_BYTES and not self.alert & SNAPSHOT:
             self.engine.discarded.extend(value.parts())
             self.engine.freed_later += 1

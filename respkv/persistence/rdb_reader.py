@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from respkv.engine.engine import Engine
 from respkv.engine.keyspace import Keyspace
+from respkv.engine.many_keys import load_strings
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile, TooFewDatabases, UnsupportedFile
@@ -144,7 +145,7 @@ class RdbReader:
             at = end
             left -= 1
         self._at = at
-        self._database.load_strings(keys, values)
+        load_strings(self._database, keys, values)
         return most - left
 
     def read_bytes(self, byte_count: int) -> bytes:

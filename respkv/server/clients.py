@@ -86,7 +86,7 @@ def describe(session: "Session") -> bytes:
         "psub": len(session.subscriptions.patterns),
         "ssub": len(session.subscriptions.shard_channels),
         "multi": len(session.queue) if session.gate & GATE_MULTI else -1,
-        "watch": len(session.watching),
+        "watch": len(session.watcher.keys),
         "qbuf": reader.pending_bytes(),
         "qbuf-free": 0,
         "argv-mem": sum(map(len, session.backlog[0])) if waiting else 0,

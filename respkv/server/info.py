@@ -90,7 +90,7 @@ def client_fields(server: Server) -> Fields:
         "blocked_clients": sum(one.is_blocked() for one in sessions),
         "tracking_clients": server.tracking.session_count,
         "pubsub_clients": server.pubsub.session_count,
-        "watching_clients": sum(len(one.watching) > 0 for one in sessions),
+        "watching_clients": sum(len(one.watcher.keys) > 0 for one in sessions),
         "clients_in_timeout_table": len(server.waiting),
         "total_watched_keys": sum(len(db.watched) for db in server.engine.databases),
         "total_blocking_keys": awaited,

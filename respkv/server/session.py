@@ -25,9 +25,10 @@ from respkv.commands.flags import (
 from respkv.commands.spec import Spec
 from respkv.engine.clock import steady_ns
 from respkv.engine.engine import Engine
-from respkv.engine.keyspace import Keyspace, Watcher
+from respkv.engine.keyspace import Keyspace
 from respkv.engine.locks import Owner
 from respkv.engine.transactions import Transaction
+from respkv.engine.watcher import Watcher
 from respkv.errors import CountedError, InternalError, ReplyError
 from respkv.reply import OK, Block, Encoded, Push
 from respkv.resp.reader import RequestReader
@@ -110,7 +111,6 @@ class Session:
         self.queue_bytes = 0
         self.queue_failed = False
         self.watcher = Watcher()
-        self.watching: set[tuple[Keyspace, bytes]] = set()
         # CLIENT REPLY: "on", "off", or "skipping" while a reply is left out; and whether the next one will be.
         self.reply_mode = "on"
         self.skips_next = False
@@ -450,32 +450,7 @@ class Session:
         self.queue_bytes = 0
         self.queue_failed = False
         self.set_gate(GATE_MULTI, False)
-        self.unwatch()
-
-    def watch(self, key: bytes) -> None:
-        """Let `watched_has_changed` tell whether `key` changes from now on."""
-        db = self.db
-        if self.watcher.touched or (db, key) in self.watching:
-            return
-        # Should it have expired already, it goes now: its removal later would be no change.
-        db.peek(key)
-        db.watch(key, self.watcher)
-        self.watching.add((db, key))
-
-    def watched_has_changed(self) -> bool:
-        """Whether a watched key has changed or expired."""
-        if not self.watcher.touched:
-            for db, key in self.watching:
-                db.peek(key)
-        return self.watcher.touched
-
-    def unwatch(self) -> None:
-        """Forget all watched keys."""
-        for db, key in self.watching:
-            db.unwatch(key, self.watcher)
-        self.watching.clear()
-        if self.watcher.touched:
-            self.watcher = Watcher()
+        self.watcher.end()
 
     def reset(self) -> None:
         """As RESET: back to the state of a new connection, authentication included."""
@@ -506,7 +481,7 @@ class Session:
         self.server.transactions.leave(self)
         self.queue = []
         self.backlog = []
-        self.unwatch()
+        self.watcher.end()
         self.server.pubsub.unsubscribe_all(self)
         self.server.tracking.end(self)
 

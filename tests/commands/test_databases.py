@@ -82,7 +82,7 @@ def test_errors(client: Client, line: str, message: str) -> None:
 
 
 def test_a_watched_key_is_touched_by_flush_and_swap_only_if_it_was_there(world: World) -> None:
-    from respkv.engine.keyspace import Watcher
+    from respkv.engine.watcher import Watcher
 
     db, other, third = world.engine.databases[:3]
     for action in (db.clear, lambda: db.swap_with(other), lambda: other.swap_with(db)):

@@ -221,12 +221,12 @@ def test_watchers_and_events_see_the_commit_only(world: World, client: Client, b
     one.run("SETNX other w")
     one.run("LPUSH l a")
     assert events == []
-    assert not client.session.watched_has_changed()
+    assert not client.session.watcher.has_changed()
     one.transaction.commit()
     assert (b"set", b"k") in events
     assert events.count((b"lpush", b"l")) == 1
     assert events.count((b"new", b"l")) == 1
-    assert client.session.watched_has_changed()
+    assert client.session.watcher.has_changed()
 
 
 def test_a_watcher_of_what_was_not_changed_is_left_alone(world: World, client: Client, begin: Begin) -> None:
@@ -236,7 +236,7 @@ def test_a_watcher_of_what_was_not_changed_is_left_alone(world: World, client: C
     assert one.run("SETNX k w") == 0
     one.run("GET k")
     one.transaction.commit()
-    assert not client.session.watched_has_changed()
+    assert not client.session.watcher.has_changed()
 
 
 def test_a_snapshot_has_what_is_committed(world: World, client: Client, begin: Begin) -> None:

@@ -62,7 +62,7 @@ def exec_(session: Session, argv: list[bytes]) -> Reply:
     if not session.gate & GATE_MULTI:
         raise ExecWithoutMulti
     failed = session.queue_failed
-    touched = session.watched_has_changed()
+    touched = session.watcher.has_changed()
     queue = session.queue
     session.end_multi()
     if failed:
@@ -118,12 +118,12 @@ def watch(session: Session, argv: list[bytes]) -> Reply:
     if session.gate & GATE_MULTI:
         raise ReplyError(b"ERR WATCH inside MULTI is not allowed")
     for at in range(1, len(argv)):
-        session.watch(argv[at])
+        session.watcher.watch(session.db, argv[at])
     return OK
 
 
 @command("UNWATCH", _ANYTIME, since="2.2.0", cost="O(n), n = keys watched")
 def unwatch(session: Session, argv: list[bytes]) -> Reply:
     """Forget all watched keys."""
-    session.unwatch()
+    session.watcher.end()
     return OK
