@@ -95,17 +95,22 @@ class LockedKeys:
         return False
 
     def has_any_anywhere(self, words: list[bytes]) -> bool:
-        """As `has_any`, for all words and in all databases. O(words * databases in which keys are locked)."""
+        """As `has_any` with step 1, in all databases. O(words * databases in which keys are locked)."""
         in_use = self._in_use
         for each in in_use:
-            if each.exclusives or (not _COUNTS and not each.entries.keys().isdisjoint(words)):
+            if each.exclusives or (not _COUNTS and each.has_any(words, 1)):
                 return True
-        if _COUNTS:
-            for word in words:
-                slot = _slot_of(word)
-                for each in in_use:
-                    if each._counts[slot] != 0 and word in each.entries:
-                        return True
+        if not _COUNTS:
+            return False
+        size: i64 = len(words)
+        at: i64 = 1
+        while at < size:
+            word = words[at]
+            slot = _slot_of(word)
+            for each in in_use:
+                if each._counts[slot] != 0 and word in each.entries:
+                    return True
+            at += 1
         return False
 
 
