@@ -243,6 +243,12 @@ def test_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sys.getallocatedblocks() - blocks < 300
 
 
+def test_a_command_takes_as_many_words_as_unpack_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    lua, host = make(monkeypatch, "")
+    outcome(lua, b"local t = {} for i = 1, 7999 do t[i] = 'x' end redis.call(unpack(t))")
+    assert [len(argv) for argv in host.calls] == [7999]
+
+
 def test_an_interpreter_goes_when_nobody_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class Noted:
         gone = 0

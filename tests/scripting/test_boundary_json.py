@@ -140,6 +140,13 @@ def test_what_is_encoded_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         assert outcome(quick, body % value) == outcome(slow, body % value), value
 
 
+def test_minus_zero_keeps_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, _ = interpreters(monkeypatch)
+    assert outcome(quick, b"return cjson.encode(0 * -1)") == b"-0"
+    assert outcome(quick, b"return cjson.encode({0 * -1})") == b"[-0]"
+    assert outcome(quick, b"return tostring(cjson.decode('-0'))") == b"-0"
+
+
 @pytest.mark.parametrize(
     "body",
     [
