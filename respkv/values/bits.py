@@ -28,7 +28,7 @@ _WORDS_PIECE: Final = 64 * 1024
 
 _ROUND: Final = 8 * PIECE
 _ZEROS: Final = bytes(_ROUND)
-_ONES: Final = b"\xff" * _ROUND
+_ONES: Final = b"\xff" * PIECE  # shorter, since it is not of the pages that the system has not given yet, as zeros are
 _WORD: Final = (1 << 64) - 1
 _INVERTED: Final = bytes(range(255, -1, -1))
 
@@ -186,8 +186,8 @@ def find_bit(text: Bytes, bit: int, first: int, last: int) -> int:
         if found >= 0:
             return _within(start * 8 + found, last)
         start += 1
-    while start + _ROUND <= stop and text.startswith(skipped, start):
-        start += _ROUND
+    while start + len(skipped) <= stop and text.startswith(skipped, start):
+        start += len(skipped)
     while start < stop:
         end = min(start + 1024, stop)
         if not text.startswith(skipped[: end - start], start):
