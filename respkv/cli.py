@@ -82,9 +82,6 @@ def serve(arguments: Sequence[str]) -> int:
     # The server does without the collector (`service.run`). Until then it looks at what is young only, not again and
     # again at all that the imports make.
     gc.set_threshold(5000, 1_000_000)
-    from respkv.net import deferred
-
-    deferred.defer()
     from respkv.net import service
 
     return service.run(config)

@@ -81,7 +81,9 @@ def listen_tcp(address: str, port: int, backlog: int, *, is_tls: bool = False) -
     sock: socket.socket | None = None
     try:
         if not is_ipv6:
-            family, _, _, _, found = socket.getaddrinfo(bound, port, type=socket.SOCK_STREAM)[0]
+            # Of text Python makes IDNA first, whose tables take half a megabyte; names in ASCII are what they are.
+            name = bound.encode() if bound.isascii() else bound
+            family, _, _, _, found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
             bound = str(found[0])
         sock = socket.socket(family, socket.SOCK_STREAM)
         if sys.platform != "win32":

@@ -8,7 +8,7 @@ removed: two processes could otherwise each hold a lock on a different file of t
 import os
 import socket
 import sys
-from datetime import UTC, datetime
+import time
 
 from respkv.errors import StartupError
 
@@ -43,7 +43,7 @@ class DirectoryLock:
             holder = os.read(self._fd, 1024).decode("utf-8", "replace").strip()
             os.close(self._fd)
             raise DirectoryInUse(directory, holder) from error
-        started = datetime.now(UTC).isoformat(timespec="seconds")
+        started = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
         os.ftruncate(self._fd, 0)
         os.write(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {started}\n".encode())
 

@@ -11,7 +11,6 @@ Rule 3: nothing that is not bytes, a number, a boolean, None or a table of such 
 
 import logging
 import struct
-from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from respkv.doubles import format_float
@@ -393,6 +392,8 @@ class Interpreter:
         return call
 
     def _load(self, name: str) -> Any:
+        from importlib.resources import files  # here, as lupa: a server without scripts does without
+
         source = files("respkv.scripting").joinpath("lua", name).read_bytes()
         return self._lua.globals()[b"loadstring"](source, b"=respkv")
 
