@@ -196,7 +196,7 @@ class World:
         """The checks of the end of a test."""
         self.collect()
         self.engine.check()
-        fresh = open_engine(len(self.engine.databases))
+        fresh = open_engine(self.engine.database_count)
         replayer = Replayer(fresh)
         replayer.apply_all(self.log)
         assert not replayer.in_transaction()

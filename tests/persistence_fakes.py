@@ -30,8 +30,8 @@ from respkv.persistence.recovery import Recovered, load_alone, recover
 def records(engine: Engine) -> dict[tuple[int, bytes], tuple[bytes, int | None]]:
     """Value and expiry of each key, by database and key."""
     return {
-        (index, key): (text(value), shard.expires.get(key))
-        for index, database in enumerate(engine.databases)
+        (database.index, key): (text(value), shard.expires.get(key))
+        for database in engine.databases
         for shard in database.shards
         for key, value in shard.values.items()
     }
@@ -111,8 +111,8 @@ def start(directory: Path, files: FileSystem | None = None, **options: Any) -> t
 def content(engine: Engine) -> dict[bytes, bytes]:
     """All keys of database 0, and those of others as `b"3/key"`."""
     return {
-        key if not index else b"%d/%b" % (index, key): text(value)
-        for index, database in enumerate(engine.databases)
+        key if not database.index else b"%d/%b" % (database.index, key): text(value)
+        for database in engine.databases
         for shard in database.shards
         for key, value in shard.values.items()
     }

@@ -90,13 +90,13 @@ def swapdb(db: Keyspace, argv: list[bytes]) -> Reply:
     """Exchange the keys of two databases."""
     first = _parse_index(argv[1], b"ERR invalid first DB index")
     second = _parse_index(argv[2], b"ERR invalid second DB index")
-    databases = db.engine.databases
-    if not (0 <= first < len(databases) and 0 <= second < len(databases)):
+    count = db.engine.database_count
+    if not (0 <= first < count and 0 <= second < count):
         raise BadDatabaseIndex
     if first == second:
         db.engine.dirty += 1
     else:
-        databases[first].swap_with(databases[second])
+        db.engine.database(first).swap_with(db.engine.database(second))
     return OK
 
 

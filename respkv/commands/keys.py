@@ -172,9 +172,9 @@ def _database(db: Keyspace, number: bytes) -> Keyspace:
     index = parse_int(number)
     if not -(2**31) <= index < 2**31:
         raise ReplyError(b"ERR value is out of range, value must between -2147483648 and 2147483647")
-    if not 0 <= index < len(db.engine.databases):
+    if not 0 <= index < db.engine.database_count:
         raise BadDatabaseIndex
-    return db.engine.databases[index]
+    return db.engine.database(index)
 
 
 def _place(db: Keyspace, key: bytes, target: Keyspace, new_key: bytes, value: object) -> None:

@@ -26,7 +26,7 @@ class Replayer:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.db = engine.databases[0]
+        self.db = engine.database(0)
         # The command that `apply_all` came to last; the one that failed, if it raised.
         self.argv: list[bytes] = []
         self._names: dict[bytes, Spec] = exact_names()
@@ -98,9 +98,9 @@ class Replayer:
 
     def _select(self, argv: list[bytes]) -> None:
         number = argv[1] if len(argv) == 2 else b""
-        if not number.isdigit() or len(number) > 9 or int(number) >= len(self.engine.databases):
+        if not number.isdigit() or len(number) > 9 or int(number) >= self.engine.database_count:
             raise BadDatabaseIndex
-        self.db = self.engine.databases[int(number)]
+        self.db = self.engine.database(int(number))
 
     def _apply_checked(self, name: bytes, argv: list[bytes]) -> None:
         spec = COMMANDS.get(name)

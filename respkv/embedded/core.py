@@ -126,7 +126,7 @@ class Core:
         self.durability = self.instance.durability
         self.storage = self.instance.storage
         self.commits = GroupCommit(self.latch, self._changed, self.durability, self._release_clients)
-        self.db: Keyspace = self.engine.databases[0]
+        self.db: Keyspace = self.engine.database(0)
         self.clients = Clients()
         self.server.hurry = self._hurry
         if path is not None:

@@ -96,7 +96,11 @@ class Engine:
     """The shared part of a store; `respkv.engine.keyspace.open_engine` makes one with its databases."""
 
     def __init__(self) -> None:
+        # Those that somebody has used, by number, the first of all among them. What `database` knows them by.
         self.databases: list[Keyspace] = []
+        self._by_number: dict[int, Keyspace] = {}
+        # How many there may be.
+        self.database_count = 0
         self.locks = LockTable()
         # What transactions keep beside the databases: their copies, and what they will log.
         self.reserved_bytes = 0
@@ -153,6 +157,34 @@ class Engine:
         # The sweeper's: percentage of expiries it found due, smoothed, and how often its slice of time ran out.
         self.expired_stale_percent = 0.0
         self.expired_time_cap_reached = 0
+
+    def database(self, number: int) -> "Keyspace":
+        """The database `number`, below `database_count`: made when first asked for, since most are never used.
+
+        An empty one has 256 shards, 75 KB.
+        """
+        db = self._by_number.get(number)
+        if db is None:
+            db = self.make_database(number)
+            self.add_database(number, db)
+        return db
+
+    def make_database(self, number: int) -> "Keyspace":
+        """A new, empty one."""
+        raise NotImplementedError
+
+    def add_database(self, number: int, db: "Keyspace") -> None:
+        """Let `database` find `db` by `number`, which none has yet."""
+        self._by_number[number] = db
+        at = len(self.databases)
+        while at > 0 and self.databases[at - 1].index > number:
+            at -= 1
+        self.databases.insert(at, db)
+
+    def forget_databases(self) -> None:
+        """Have none any more: engine and databases refer to each other."""
+        self.databases.clear()
+        self._by_number.clear()
 
     def set_alert(self, bit: int, on: bool) -> None:
         """Set or clear the engine-wide alert `bit` in all databases."""

@@ -722,8 +722,17 @@ class Keyspace:
             self.engine.waits_for = batch
 
 
+class _SharedEngine(Engine):
+    """The engine of a server or store, whose databases are keyspaces of their own."""
+
+    def make_database(self, number: int) -> Keyspace:
+        """As Engine."""
+        return Keyspace(self, number)
+
+
 def open_engine(databases: int = 16) -> Engine:
     """An engine with that many empty databases."""
-    engine = Engine()
-    engine.databases = [Keyspace(engine, index) for index in range(databases)]
+    engine = _SharedEngine()
+    engine.database_count = databases
+    engine.database(0)
     return engine

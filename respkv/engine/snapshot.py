@@ -125,7 +125,7 @@ class Snapshot(Preserver):
     def _begin_shard(self) -> bool:
         """Choose the next shard; False if there is none. Those preserved come first, since they take memory."""
         shard: Shard | None = None
-        index = len(self.engine.databases)
+        index = self.engine.database_count
         for preserved, piece in self._pieces.items():
             if piece.index < index:
                 shard, index = preserved, piece.index

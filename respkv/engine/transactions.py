@@ -58,16 +58,25 @@ class Bounds:
 
 
 class PrivateEngine(Engine):
-    """The engine of one transaction: what its commands change, log and notify is kept until its commit."""
+    """The engine of one transaction: what its commands change, log and notify is kept until its commit.
 
-    def __init__(self, base: Engine) -> None:
+    Databases that the transaction has not used yet are `nowhere`.
+    """
+
+    def __init__(self, base: Engine, nowhere: Keyspace) -> None:
         super().__init__()
         self.base = base
+        self.nowhere = nowhere
+        self.database_count = base.database_count
         self.logging = True
         self.random = base.random
         self.limits = base.limits
         self.events: list[tuple[int, int, bytes, bytes]] = []
         self.notifier = self.note_event
+
+    def database(self, number: int) -> Keyspace:
+        """As Engine, of those that are used."""
+        return self._by_number.get(number, self.nowhere)
 
     def note_event(self, index: int, kind: int, event: bytes, key: bytes) -> None:
         """Keep a keyspace event until the commit."""
@@ -103,7 +112,7 @@ class Transaction:
         self.number = owner.number
         self.read_only = read_only
         self.begun_ms = self.base.now_ms
-        self.engine = PrivateEngine(self.base)
+        self.engine = PrivateEngine(self.base, transactions.nowhere)
         # By database; those that were not used are not made.
         self.workspaces: dict[int, Workspace] = {}
         self.savepoints: list[Savepoint] = []
@@ -117,7 +126,6 @@ class Transaction:
         self.used_bytes = 0
         self._effects_bytes = 0
         self._effects_counted = 0
-        self.engine.databases = [transactions.nowhere] * len(self.base.databases)
         self._account()
 
     # Locks
@@ -187,12 +195,13 @@ class Transaction:
         """Database `index` as the transaction sees it. Raises BadDatabaseIndex."""
         workspace = self.workspaces.get(index)
         if workspace is None:
-            if not 0 <= index < len(self.base.databases):
+            if not 0 <= index < self.base.database_count:
                 raise BadDatabaseIndex
-            workspace = Workspace(self.engine, self.base.databases[index])
+            workspace = Workspace(self.engine, self.base.database(index))
             for _ in self.savepoints:
                 workspace.push_level()
-            self.workspaces[index] = self.engine.databases[index] = workspace
+            self.workspaces[index] = workspace
+            self.engine.add_database(index, workspace)
         return workspace
 
     # Savepoints
@@ -310,7 +319,7 @@ class Transaction:
             workspace.give_up()
         self.workspaces.clear()
         self.savepoints.clear()
-        self.engine.databases.clear()
+        self.engine.forget_databases()
         self.engine.effects.clear()
         self.engine.events.clear()
         del self.transactions.open[self.number]

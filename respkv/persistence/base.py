@@ -42,6 +42,10 @@ class ShardedDatabase(Protocol):
     """A database as its shards."""
 
     @property
+    def index(self) -> int:
+        """Its number."""
+
+    @property
     def shards(self) -> Sequence[Shard]:
         """All shards; together they hold every key once."""
 
@@ -195,10 +199,10 @@ def write_base(
     version = version_for(databases)
     file = _RdbFile(files, path, _sizes(databases), {b"aof-base": 1, **aux}, functions, encoders, version)
     try:
-        for index, database in enumerate(databases):
+        for database in databases:
             for shard in database.shards:
                 if shard.values:
-                    file.write(index, shard.values, shard.expires)
+                    file.write(database.index, shard.values, shard.expires)
         file.finish()
     finally:
         file.discard()
@@ -215,10 +219,10 @@ def write_snapshot(
     """Write all keys as the snapshot at `path` while everyone waits (SAVE); the number of keys. Raises: OSError."""
     file = SnapshotWriter(files, path, _sizes(databases), functions, encoders, version_for(databases))
     try:
-        for index, database in enumerate(databases):
+        for database in databases:
             for shard in database.shards:
                 if shard.values:
-                    file.write(index, shard.values, shard.expires)
+                    file.write(database.index, shard.values, shard.expires)
                     file.drain()
         file.finish()
     finally:
@@ -239,9 +243,9 @@ def version_for(databases: Sequence[ShardedDatabase]) -> int:
 
 def _sizes(databases: Sequence[ShardedDatabase]) -> dict[int, tuple[int, int]]:
     return {
-        index: (
+        database.index: (
             sum(len(shard.values) for shard in database.shards),
             sum(len(shard.expires) for shard in database.shards),
         )
-        for index, database in enumerate(databases)
+        for database in databases
     }

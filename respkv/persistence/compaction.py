@@ -246,7 +246,7 @@ class Compactor:
     def _start(self) -> None:
         self.is_scheduled = False
         try:
-            self.running = Compaction(self._log, len(self._engine.databases), self.keep)
+            self.running = Compaction(self._log, self._engine.database_count, self.keep)
         except CompactionFailed as error:
             self._failed(str(error))
         else:

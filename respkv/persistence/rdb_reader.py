@@ -67,9 +67,9 @@ class RdbReader:
         self.functions: list[bytes] = []
         self.libraries = target.libraries
         self._read_at = read_at
-        self._databases = target.databases
+        self._target = target
         self._decoders = decoders
-        self._database: Keyspace = target.databases[0]
+        self._database: Keyspace = target.database(0)
         self._window = b""
         self._window_start = 0
         self._at = 0
@@ -322,9 +322,9 @@ class RdbReader:
         if opcode == rdb.OP_SELECT:
             at = self.position
             index = self.read_length()
-            if index >= len(self._databases):
+            if index >= self._target.database_count:
                 raise TooFewDatabases(self.path, at, index)
-            self._database = self._databases[index]
+            self._database = self._target.database(index)
         elif opcode == rdb.OP_RESIZE:
             self.read_length()
             self.read_length()

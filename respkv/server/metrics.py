@@ -242,7 +242,7 @@ _KEYSPACE = re.compile(r"keys=(\d+),expires=(\d+),avg_ttl=(\d+)")
 
 def _of_databases(server: Server) -> Iterator[Metric]:
     told: dict[str, tuple[int, int, int]] = {
-        f"db{index}": (0, 0, 0) for index in range(min(DATABASES_SHOWN, len(server.engine.databases)))
+        f"db{index}": (0, 0, 0) for index in range(min(DATABASES_SHOWN, server.engine.database_count))
     }
     for name, text in info.keyspace_fields(server).items():
         found = _KEYSPACE.match(str(text))

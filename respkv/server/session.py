@@ -78,7 +78,7 @@ class Session:
         # Whether it has proven to be somebody, or did not have to when it came.
         self.has_authenticated = False
         self.protocol = 2
-        self.db: Keyspace = server.engine.databases[0]
+        self.db: Keyspace = server.engine.database(0)
         self.gate: i64 = server.gate | GATE_ALWAYS
         self.reader = RequestReader(server.bulk_max_bytes)
         self.out: list[bytes] = []
@@ -363,7 +363,7 @@ class Session:
 
     def select(self, index: int) -> None:
         """Work on database `index` from now on. Raises nothing: the caller checked it."""
-        self.db = self.engine.databases[index]
+        self.db = self.engine.database(index)
 
     def set_gate(self, bit: int, on: bool) -> None:
         """Set or clear a reason to look closer."""

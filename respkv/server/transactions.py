@@ -232,7 +232,7 @@ class SessionTransactions:
             self.running = None
             session.executing = False
             session.engine = engine
-            session.db = engine.databases[session.db.index]
+            session.db = engine.database(session.db.index)
             if transaction.ended is None:
                 transaction.finish(wants)
         transaction.commands += 1
@@ -481,7 +481,7 @@ def _flushed_by(session: "Session", spec: Spec, argv: list[bytes], index: int) -
     if spec.name == b"swapdb":
         return [_index_in(session, argv[1], index), _index_in(session, argv[2], index)]
     if spec.name == b"flushall":
-        return list(range(len(session.server.engine.databases)))
+        return list(range(session.server.engine.database_count))
     return []
 
 
@@ -491,7 +491,7 @@ def _index_in(session: "Session", text: bytes, otherwise: int) -> int:
         index = parse_int(text)
     except NotAnInteger:
         return otherwise
-    return index if 0 <= index < len(session.server.engine.databases) else otherwise
+    return index if 0 <= index < session.server.engine.database_count else otherwise
 
 
 def _check_allowed(session: "Session", transaction: Transaction, spec: Spec, argv: list[bytes]) -> None:

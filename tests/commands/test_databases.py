@@ -84,7 +84,7 @@ def test_errors(client: Client, line: str, message: str) -> None:
 def test_a_watched_key_is_touched_by_flush_and_swap_only_if_it_was_there(world: World) -> None:
     from respkv.engine.watcher import Watcher
 
-    db, other, third = world.engine.databases[:3]
+    db, other, third = (world.engine.database(number) for number in range(3))
     for action in (db.clear, lambda: db.swap_with(other), lambda: other.swap_with(db)):
         db.load(b"here", b"1", None)
         watchers = {key: Watcher() for key in (b"here", b"missing")}

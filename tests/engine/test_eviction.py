@@ -165,7 +165,7 @@ def test_a_key_used_since_it_was_sampled_stays() -> None:
 
 def test_deleted_and_exchanged_candidates_are_passed_over() -> None:
     engine = make_engine()
-    db, other = engine.databases[:2]
+    db, other = engine.database(0), engine.database(1)
     evictor = make_evictor(engine, "allkeys-lru", samples=8)
     fill(db, 200)
     fill(other, 200, start=1000)

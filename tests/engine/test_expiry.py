@@ -155,7 +155,7 @@ def test_the_switch_of_debug_stops_it() -> None:
 
 def test_swapdb_in_the_middle_of_a_shard() -> None:
     db = database()
-    other = db.engine.databases[3]
+    other = db.engine.database(3)
     fill(db, 60_000, 1)
     db.engine.now_ms += 2
     sweeper = Sweeper(db.engine)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from respkv.engine.engine import ACCESS, AWAITED, SNAPSHOT, UNSYNCED, WATCHED, Engine
+from respkv.engine.engine import ACCESS, AWAITED, NOTIFIED, SNAPSHOT, UNSYNCED, WATCHED, Engine
 from respkv.engine.keyspace import Keyspace, open_engine, payload_of, string_bytes
 from respkv.engine.watcher import Watcher
 from respkv.errors import WrongType
@@ -79,7 +79,7 @@ class Doors(RuleBasedStateMachine):
     def find(self, index: int, key: bytes) -> None:
         hits, misses = self.engine.hits, self.engine.misses
         held = self.alive(index, key)
-        value = self.engine.databases[index].find(key)
+        value = self.engine.database(index).find(key)
         assert (None if value is None else string_bytes(value)) == (held and held[0])
         assert (self.engine.hits, self.engine.misses) == (hits + bool(held), misses + (not held))
         self.must_wait(index, key)
@@ -87,14 +87,14 @@ class Doors(RuleBasedStateMachine):
     @rule(index=databases, key=keys)
     def find_string(self, index: int, key: bytes) -> None:
         held = self.alive(index, key)
-        assert self.engine.databases[index].find_string(key) == (held and held[0])
+        assert self.engine.database(index).find_string(key) == (held and held[0])
         self.done()
 
     @rule(index=databases, key=keys)
     def peek(self, index: int, key: bytes) -> None:
         counts = self.engine.hits, self.engine.misses
         held = self.alive(index, key)
-        value = self.engine.databases[index].peek(key)
+        value = self.engine.database(index).peek(key)
         assert (None if value is None else string_bytes(value)) == (held and held[0])
         assert (self.engine.hits, self.engine.misses) == counts
         self.must_wait(index, key)
@@ -102,14 +102,14 @@ class Doors(RuleBasedStateMachine):
     @rule(index=databases, key=keys)
     def holds(self, index: int, key: bytes) -> None:
         held = self.models[index].keys.get(key)
-        assert self.engine.databases[index].holds(key) == (
+        assert self.engine.database(index).holds(key) == (
             held is not None and (held[1] is None or held[1] >= self.engine.now_ms)
         )
 
     @rule(index=databases, key=keys, value=values)
     def set(self, index: int, key: bytes, value: bytes | int | bytearray) -> None:
         self.models[index].keys[key] = string_bytes(value), None
-        self.engine.databases[index].set(key, value)
+        self.engine.database(index).set(key, value)
         self.changed(index, key)
         self.done()
 
@@ -117,14 +117,14 @@ class Doors(RuleBasedStateMachine):
     def set_until(self, index: int, key: bytes, value: bytes | int | bytearray, ms: int) -> None:
         at_ms = self.engine.now_ms + ms
         self.models[index].keys[key] = string_bytes(value), at_ms
-        self.engine.databases[index].set_until(key, value, at_ms)
+        self.engine.database(index).set_until(key, value, at_ms)
         self.changed(index, key)
         self.done()
 
     @rule(index=databases, key=keys, value=values)
     def edit_and_put(self, index: int, key: bytes, value: bytes | int | bytearray) -> None:
         held = self.alive(index, key)
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         before = db.edit(key)
         assert (None if before is None else string_bytes(before)) == (held and held[0])
         db.put(key, value)
@@ -135,7 +135,7 @@ class Doors(RuleBasedStateMachine):
     @rule(index=databases, key=keys, suffix=st.binary(max_size=5))
     def change_in_place(self, index: int, key: bytes, suffix: bytes) -> None:
         held = self.alive(index, key)
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         value = db.edit(key)
         if isinstance(value, bytearray):
             assert held is not None
@@ -149,7 +149,7 @@ class Doors(RuleBasedStateMachine):
     def remove(self, index: int, key: bytes) -> None:
         held = self.alive(index, key)
         expected = held is not None
-        assert self.engine.databases[index].remove(key) == expected
+        assert self.engine.database(index).remove(key) == expected
         if expected:
             del self.models[index].keys[key]
             self.changed(index, key)
@@ -158,7 +158,7 @@ class Doors(RuleBasedStateMachine):
     @rule(index=databases, key=keys, ms=st.integers(-5, 20))
     def expire(self, index: int, key: bytes, ms: int) -> None:
         held = self.alive(index, key)
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         if db.edit(key) is not None:
             assert held is not None
             at_ms = self.engine.now_ms + ms
@@ -171,7 +171,7 @@ class Doors(RuleBasedStateMachine):
     @rule(index=databases, key=keys)
     def persist(self, index: int, key: bytes) -> None:
         held = self.alive(index, key)
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         db.edit(key)
         had_expiry = held is not None and held[1] is not None
         assert db.persist(key) == had_expiry
@@ -182,7 +182,7 @@ class Doors(RuleBasedStateMachine):
 
     @rule(index=databases, key=keys, value=values, at_ms=st.none() | st.integers(START_MS, START_MS + 100))
     def load(self, index: int, key: bytes, value: bytes | int | bytearray, at_ms: int | None) -> None:
-        self.engine.databases[index].load(key, value, at_ms)
+        self.engine.database(index).load(key, value, at_ms)
         self.models[index].keys[key] = string_bytes(value), at_ms
         assert self.engine.dirty == 0
 
@@ -191,8 +191,8 @@ class Doors(RuleBasedStateMachine):
         model = self.models[index]
         for key in model.keys:
             self.touch(index, key)
-        assert self.engine.databases[index].clear() == len(model.keys)
-        assert self.engine.databases[index].payload_bytes == 0
+        assert self.engine.database(index).clear() == len(model.keys)
+        assert self.engine.database(index).payload_bytes == 0
         model.keys.clear()
         model.written = dict.fromkeys(KEYS, self.engine.batch)
         self.done()
@@ -232,7 +232,7 @@ class Doors(RuleBasedStateMachine):
     @rule(index=databases, key=keys)
     def watch(self, index: int, key: bytes) -> None:
         self.alive(index, key)
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         db.peek(key)
         watcher = Watcher()
         db.watch(key, watcher)
@@ -245,14 +245,15 @@ class Doors(RuleBasedStateMachine):
     def unwatch(self) -> None:
         index, key, watcher = self.watchers.pop()
         assert watcher.touched == self.touched[id(watcher)]
-        self.engine.databases[index].unwatch(key, watcher)
+        self.engine.database(index).unwatch(key, watcher)
 
     # Always
 
     @invariant()
     def the_model_agrees(self) -> None:
         self.engine.check()
-        for db, model in zip(self.engine.databases, self.models, strict=True):
+        for index, model in enumerate(self.models):
+            db = self.engine.database(index)
             held = {
                 key: (string_bytes(value), shard.expires.get(key))
                 for shard in db.shards
@@ -326,8 +327,8 @@ def test_a_change_aside_is_no_matter_to_watchers_but_to_the_disk(engine: Engine,
 def test_effects_say_which_database_they_are_for(engine: Engine) -> None:
     engine.logging = True
     for index in (1, 1, 0):
-        engine.databases[index].set(b"k", b"v")
-        engine.commit(engine.databases[index], [b"SET", b"k", b"v"])
+        engine.database(index).set(b"k", b"v")
+        engine.commit(engine.database(index), [b"SET", b"k", b"v"])
     select1, select0, write = [b"SELECT", b"1"], [b"SELECT", b"0"], [b"SET", b"k", b"v"]
     assert engine.take_effects() == [select1, write, write, select0, write]
 
@@ -389,3 +390,14 @@ def test_a_reply_about_many_keys_waits_for_all_that_is_not_durable(engine: Engin
     engine.waits_for = 0
     engine.wait_for_all()
     assert engine.waits_for == 0
+
+
+def test_a_database_is_made_when_somebody_first_uses_it() -> None:
+    engine = open_engine(16)
+    engine.set_alert(NOTIFIED, True)
+    assert [db.index for db in engine.databases] == [0]
+    for number in (7, 3, 12, 3):
+        engine.database(number).set(b"k", b"%d" % number)
+    assert [db.index for db in engine.databases] == [0, 3, 7, 12]
+    assert [db.peek(b"k") for db in engine.databases] == [None, b"3", b"7", b"12"]
+    assert engine.database(7).alert & NOTIFIED, "what was wanted of all databases before"

@@ -74,40 +74,40 @@ class Machine(RuleBasedStateMachine):
 
     @rule(index=databases, name=names, value=st.sampled_from([b"new", 7]))
     def set(self, index: int, name: bytes, value: Any) -> None:
-        self.engine.databases[index].set(name, value)
+        self.engine.database(index).set(name, value)
 
     @rule(index=databases, name=names)
     def append(self, index: int, name: bytes) -> None:
-        append(self.engine.databases[index], name, b"!")
+        append(self.engine.database(index), name, b"!")
 
     @rule(index=databases, name=names)
     def remove(self, index: int, name: bytes) -> None:
-        self.engine.databases[index].remove(name)
+        self.engine.database(index).remove(name)
 
     @rule(index=databases, name=names, new=names)
     def rename(self, index: int, name: bytes, new: bytes) -> None:
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         if db.holds(name):
             rename(db, [b"RENAME", name, new])
 
     @rule(index=databases, name=names, new=names)
     def copy(self, index: int, name: bytes, new: bytes) -> None:
         if name != new:
-            copy(self.engine.databases[index], [b"COPY", name, new, b"REPLACE"])
+            copy(self.engine.database(index), [b"COPY", name, new, b"REPLACE"])
 
     @rule(index=databases, name=names, in_ms=st.integers(1, 50))
     def expire(self, index: int, name: bytes, in_ms: int) -> None:
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         if db.holds(name):
             db.expire(name, self.engine.now_ms + in_ms)
 
     @rule(index=databases, name=names)
     def persist(self, index: int, name: bytes) -> None:
-        self.engine.databases[index].persist(name)
+        self.engine.database(index).persist(name)
 
     @rule(index=databases, name=names)
     def read(self, index: int, name: bytes) -> None:
-        self.engine.databases[index].find(name)
+        self.engine.database(index).find(name)
 
     @rule(by_ms=st.integers(1, 40))
     def advance(self, by_ms: int) -> None:
@@ -120,19 +120,19 @@ class Machine(RuleBasedStateMachine):
 
     @rule(index=databases, name=names)
     def evict(self, index: int, name: bytes) -> None:
-        db = self.engine.databases[index]
+        db = self.engine.database(index)
         shard = db.shard_of(name)
         if name in shard.values:
             db.evict(shard, name)
 
     @rule(index=databases)
     def clear(self, index: int) -> None:
-        self.engine.databases[index].clear()
+        self.engine.database(index).clear()
 
     @rule(one=databases, other=databases)
     def swap(self, one: int, other: int) -> None:
         if one != other:
-            self.engine.databases[one].swap_with(self.engine.databases[other])
+            self.engine.database(one).swap_with(self.engine.database(other))
 
     @precondition(lambda self: self.snapshot is None)
     @rule()
@@ -179,9 +179,9 @@ TestMachine = Machine.TestCase
 def test_sizes_count_keys_and_expiries_of_each_database() -> None:
     engine = open_engine()
     for number in range(100):
-        engine.databases[2].set(b"key:%d" % number, b"v")
-    engine.databases[2].expire(b"key:7", 5000)
-    engine.databases[5].set(b"k", b"v")
+        engine.database(2).set(b"key:%d" % number, b"v")
+    engine.database(2).expire(b"key:7", 5000)
+    engine.database(5).set(b"k", b"v")
     snapshot = Snapshot(engine)
     assert snapshot.sizes == {2: (100, 1), 5: (1, 0)}
     snapshot.close()
@@ -189,11 +189,11 @@ def test_sizes_count_keys_and_expiries_of_each_database() -> None:
 
 def test_the_databases_come_one_after_the_other() -> None:
     engine = open_engine(4)
-    for db in engine.databases:
+    for index in (2, 3, 0, 1):
         for number in range(50):
-            db.set(b"key:%d" % number, b"v")
+            engine.database(index).set(b"key:%d" % number, b"v")
     snapshot = Snapshot(engine)
-    engine.databases[3].set(b"key:1", b"changed first")
+    engine.database(3).set(b"key:1", b"changed first")
     order = []
     while (taken := snapshot.take(7)) is not None:
         order.append(taken[0])

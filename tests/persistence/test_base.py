@@ -20,7 +20,7 @@ from respkv.persistence.recovery import load_snapshot, run_to_end
 def filled() -> Engine:
     engine = open_engine()
     for number in range(1000):
-        engine.databases[number % 3].load(b"key:%d" % number, b"v%d" % number, number if number % 7 == 0 else None)
+        engine.database(number % 3).load(b"key:%d" % number, b"v%d" % number, number if number % 7 == 0 else None)
     engine.databases[0].load(b"number", 12, None)
     engine.databases[0].load(b"buffer", bytearray(b"abc"), None)
     return engine
@@ -55,7 +55,7 @@ def test_slices_come_in_any_order(tmp_path: Path) -> None:
     writer = SnapshotWriter(FileSystem(), str(tmp_path / "dump.rdb"), {})
     for number in reversed(range(256)):
         for index in (2, 0, 1):
-            shard = engine.databases[index].shards[number]
+            shard = engine.database(index).shards[number]
             writer.write(index, shard.values.copy(), shard.expires.copy())
     assert not (tmp_path / "dump.rdb").exists()
     writer.finish()
@@ -74,7 +74,7 @@ def test_a_snapshot_of_a_moment_while_everything_changes(tmp_path: Path) -> None
         writer.add(*taken)
         number += 1
         engine.databases[0].set(b"new:%d" % number, b"x")
-        engine.databases[1].set(b"key:%d" % (3 * number + 1), b"changed")
+        engine.database(1).set(b"key:%d" % (3 * number + 1), b"changed")
         buffer = engine.databases[0].edit(b"buffer")
         buffer += b"!"
         engine.databases[0].changed(b"buffer", 1)

@@ -215,12 +215,12 @@ def read_pairs(reader: RdbReader) -> bytes:
 def sample() -> Engine:
     engine = open_engine()
     for number in range(300):
-        engine.databases[number % 2].load(b"key:%d" % number, b"v" * number, None)
+        engine.database(number % 2).load(b"key:%d" % number, b"v" * number, None)
     engine.databases[0].load(b"integer", -5, None)
     engine.databases[0].load(b"long", 1 << 60, 4102444800000)
     engine.databases[0].load(b"raw", bytearray(b"\x00\xff"), 4102444800001)
-    engine.databases[15].load(b"", b"", None)
-    engine.databases[15].load(b"k" * 20000, b"x" * 70000, None)
+    engine.database(15).load(b"", b"", None)
+    engine.database(15).load(b"k" * 20000, b"x" * 70000, None)
     return engine
 
 
@@ -246,7 +246,7 @@ def test_a_value_without_encoding_is_a_mistake_of_the_caller() -> None:
 def test_every_cut_and_every_flipped_bit_is_found(tmp_path: Path) -> None:
     engine = open_engine()
     engine.databases[0].load(b"a", b"1", 1700000000123)
-    engine.databases[1].load(b"b", 77, None)
+    engine.database(1).load(b"b", 77, None)
     data = write(tmp_path / "a.rdb", engine)
     for size in range(len(data)):
         with pytest.raises(DamagedFile):

@@ -199,7 +199,7 @@ def test_a_transaction_without_exec_is_dropped(tmp_path: Path, torn: bytes) -> N
 def test_the_single_log_of_older_redis_becomes_the_base(tmp_path: Path) -> None:
     base = tmp_path / "preamble.rdb"
     engine = open_engine()
-    engine.databases[2].load(b"in-base", b"0", None)
+    engine.database(2).load(b"in-base", b"0", None)
     write_base(FILES, str(base), engine.databases, {})
     single = tmp_path / "appendonly.aof"
     single.write_bytes(base.read_bytes() + encode([[b"SELECT", b"1"]]) + set_(b"a", b"1") + b"*3\r\n$3")

@@ -56,7 +56,7 @@ def test_with_size_0_there_is_one_file(tmp_path: Path) -> None:
 
 def test_each_file_says_of_which_database_it_is(tmp_path: Path) -> None:
     core = Core(str(tmp_path), {"aof-segment-size": "5kb", "appendfsync": "no"})
-    core.db = core.engine.databases[3]
+    core.db = core.engine.database(3)
     number = 0
     while len(increments(tmp_path)) < 3:
         argv = [b"SET", b"%d" % number, b"x" * 100]
@@ -64,7 +64,7 @@ def test_each_file_says_of_which_database_it_is(tmp_path: Path) -> None:
         number += 1
     core.close()
     engine, _ = start(tmp_path)
-    assert (engine.databases[0].size(), engine.databases[3].size()) == (0, number)
+    assert (engine.databases[0].size(), engine.database(3).size()) == (0, number)
 
 
 def test_a_compaction_takes_all_files_together(tmp_path: Path) -> None:

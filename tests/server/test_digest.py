@@ -21,8 +21,8 @@ def test_forms_of_a_string_have_one_digest() -> None:
 def test_expired_keys_do_not_count() -> None:
     engine = open_engine(2)
     engine.now_ms = 1000
-    engine.databases[1].load(b"k", b"v", 500)
+    engine.database(1).load(b"k", b"v", 500)
     engine.databases[0].load(b"k", b"v", None)
     with_expired = data_digest(engine)
-    engine.databases[1].remove(b"k")
-    assert with_expired == data_digest(engine) or engine.databases[1].size() == 0
+    engine.database(1).remove(b"k")
+    assert with_expired == data_digest(engine) or engine.database(1).size() == 0

@@ -61,7 +61,7 @@ def echo(session: Session, argv: list[bytes]) -> Reply:
 def select(session: Session, argv: list[bytes]) -> Reply:
     """Work on database number `index` from now on."""
     index = parse_within(argv[1], INT32_MIN, INT32_MAX)
-    if not 0 <= index < len(session.engine.databases):
+    if not 0 <= index < session.engine.database_count:
         raise BadDatabaseIndex
     session.select(index)
     return OK

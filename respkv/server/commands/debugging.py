@@ -228,10 +228,9 @@ def loadaof(session: Session, argv: list[bytes]) -> Reply:
 def htstats(session: Session, argv: list[bytes]) -> Reply:
     """In the reference's form as far as there is something to tell."""
     index = parse_int(argv[2])
-    databases = session.engine.databases
-    if not 0 <= index < len(databases):
+    if not 0 <= index < session.engine.database_count:
         raise ReplyError(b"ERR Out of range database")
-    shards = databases[index].shards
+    shards = session.engine.database(index).shards
     lines = []
     for title, tables in (
         ("Dictionary HT", [shard.values for shard in shards]),

@@ -51,7 +51,7 @@ def test_select_chooses_the_database(client: Client) -> None:
     client.run("SELECT 3")
     client.run("SET k v")
     assert client.session.db.index == 3
-    assert client.world.engine.databases[3].holds(b"k")
+    assert client.world.engine.database(3).holds(b"k")
 
 
 @pytest.fixture
