@@ -204,7 +204,7 @@ class Doors(RuleBasedStateMachine):
             for db_index, key, _ in list(self.watchers):
                 if db_index == index and (key in self.models[index].keys or self.alive(1 - index, key)):
                     self.touch(index, key)
-        self.engine.databases[0].swap_with(self.engine.databases[1])
+        self.engine.database(0).swap_with(self.engine.database(1))
         one.keys, two.keys = two.keys, one.keys
         one.written = dict.fromkeys(KEYS, self.engine.batch)
         two.written = dict.fromkeys(KEYS, self.engine.batch)

@@ -68,7 +68,7 @@ def test_usage_counts_keys_and_expiries_by_database() -> None:
     for number in range(1000):
         engine.databases[0].load(b"key:%04d" % number, b"x" * 100, 10**13 if number < 300 else None)
         engine.database(1).load(b"k:%04d" % number, 7, None)
-    first, second = usage_of(engine.databases[0]), usage_of(engine.databases[1])
+    first, second = usage_of(engine.database(0)), usage_of(engine.database(1))
     assert (first.keys, first.expiring, first.payload_bytes) == (1000, 300, 108_000)
     assert (second.keys, second.expiring, second.expiry_bytes) == (1000, 0, 0)
     assert first.expiry_bytes > 300 * 32

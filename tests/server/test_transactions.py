@@ -97,7 +97,7 @@ def test_scripts_and_copies_wait_in_order_of_arrival_and_go_on_in_it(
     other.start("EVAL", "return redis.call('RPUSH', KEYS[1], 'b')", 1, "l")
     third.start("COPY l copied DB 1")
     fourth.start("EVAL", "redis.call('RPUSH', KEYS[1], 'c') return redis.call('LRANGE', KEYS[1], 0, -1)", 1, "l")
-    assert not world.engine.databases[1].size()
+    assert not world.engine.database(1).size()
     client.run("COMMIT")
     assert world.replies_to(other) == [2]
     assert third.replies() == [1]
