@@ -28,6 +28,11 @@ def unix_s() -> int:
     return int(time.time())
 
 
+def date_text() -> str:
+    """The time of day for people: date and time to the second (UTC), as ISO 8601 has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+
+
 def steady_ns() -> int:
     """Nanoseconds of a clock that never goes back; only differences mean something."""
     return _perf_counter_ns()

@@ -8,8 +8,8 @@ removed: two processes could otherwise each hold a lock on a different file of t
 import os
 import socket
 import sys
-import time
 
+from respkv.engine.clock import date_text
 from respkv.errors import StartupError
 
 LOCK_NAME = "respkv.lock"
@@ -43,9 +43,8 @@ class DirectoryLock:
             holder = os.read(self._fd, 1024).decode("utf-8", "replace").strip()
             os.close(self._fd)
             raise DirectoryInUse(directory, holder) from error
-        started = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
         os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {started}\n".encode())
+        os.write(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {date_text()}\n".encode())
 
     def release(self) -> None:
         """Let the next server have the directory. Calling it twice does nothing more."""
