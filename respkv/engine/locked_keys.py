@@ -77,14 +77,6 @@ class LockedKeys:
         if not _COUNTS:
             return not self.entries.keys().isdisjoint(words[1::step])
         counts = self._counts
-        if step == 1:
-            # The usual case, in the fastest loop; the command's name may be among the words.
-            for word in words:
-                if counts[_slot_of(word)] == 0:
-                    continue
-                if word in self.entries:
-                    return True
-            return False
         size: i64 = len(words)
         at: i64 = 1
         while at < size:
@@ -130,10 +122,10 @@ def _slot_of(key: bytes) -> i64:
 
 def _slot_of_short(key: bytes) -> i64:
     size: i64 = len(key)
-    mixed: i64 = size
+    mixed: i64 = 0
     if size >= 4:
         mixed = (i64(read_i32_be(key, size - 4)) << 32) + i64(read_i32_be(key, 0))
-    else:
-        for byte in key:
-            mixed = (mixed << 8) + byte
+    elif size > 0:
+        # By the words that name commands and count keys, which are looked for as well where keys may be anywhere.
+        mixed = (i64(key[0]) << 16) + (i64(key[size >> 1]) << 8) + i64(key[size - 1]) + (size << 24)
     return mixed * _LAST_BY >> (64 - _SLOTS_LOG2) & (1 << _SLOTS_LOG2) - 1
