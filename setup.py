@@ -43,6 +43,14 @@ KEYS_AT = Extension(
 )
 """Written by hand, and optional: see respkv/values/keys_at.py."""
 
+SOCKETS = Extension(
+    "respkv.net._sockets",
+    ["respkv/net/_sockets.c"],
+    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"],
+    optional=True,
+)
+"""Written by hand, and optional: see docs/adr/0028-the-calls-of-a-request-in-c.md."""
+
 
 def compiler_works() -> bool:
     """Whether an extension module can be built here: a compiler, a linker and Python's headers."""
@@ -94,7 +102,7 @@ def extensions() -> list[Extension]:
             extension.extra_link_args = [*extension.extra_link_args, "-Wl,-z,pack-relative-relocs"]
     compiled.append(KEYS_AT)
     if os.name == "posix":
-        compiled.append(BOUNDARY)
+        compiled += [BOUNDARY, SOCKETS]
     return compiled
 
 
@@ -125,7 +133,8 @@ class ParallelBuild(build_ext):
 
 def remove_compiled(modules: list[str]) -> None:
     """Take away what an editable installation compiled earlier: it would shadow the source."""
-    for module in [*modules, "respkv/compiled__mypyc.py", "respkv/scripting/_boundary.py", "respkv/values/_keys_at.py"]:
+    by_hand = ["respkv/scripting/_boundary.py", "respkv/values/_keys_at.py", "respkv/net/_sockets.py"]
+    for module in [*modules, "respkv/compiled__mypyc.py", *by_hand]:
         path = ROOT / module
         for pattern in (f"{path.stem}.*.so", f"{path.stem}.*.pyd"):
             for binary in path.parent.glob(pattern):

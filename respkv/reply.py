@@ -7,7 +7,7 @@ A value of the keyspace may be returned uncopied, because a reply is encoded bef
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from librt.vecs import vec
 
@@ -137,8 +137,8 @@ class Encoded:
         self.pieces = pieces
 
 
-OK = Status(b"OK")
-PONG = Status(b"PONG")
-QUEUED = Status(b"QUEUED")
-NULL_ARRAY = NullArray()
-NO_REPLY = NoReply()
+OK: Final = Status(b"OK")
+PONG: Final = Status(b"PONG")
+QUEUED: Final = Status(b"QUEUED")
+NULL_ARRAY: Final = NullArray()
+NO_REPLY: Final = NoReply()

@@ -101,12 +101,18 @@ def set_strings(db: Keyspace, flat: list[bytes], start: int) -> None:
         value = flat[at + 1]
         if not db.alert:
             number: i64 = hash(key)
-            there = shards[number >> SHARD_SHIFT & SHARD_MASK].values
+            shard = shards[number >> SHARD_SHIFT & SHARD_MASK]
+            there = shard.values
             count = len(there)
-            there.setdefault(key, value)
+            old = there.setdefault(key, value)
             if len(there) > count:
                 added += 1
                 payload_bytes += len(key) + len(value)
+                continue
+            if type(old) is bytes and not shard.expires:
+                there[key] = value
+                added += 1
+                payload_bytes += len(value) - len(old)
                 continue
         db.set(key, value)
         db.notify(STRING, b"set", key)

@@ -4,6 +4,7 @@ import socket
 from collections import deque
 from typing import Final
 
+from respkv.net.sockets import receive, send
 from respkv.server.durability import refusal_of
 from respkv.server.parking import UNSENT
 from respkv.server.session import Session
@@ -23,6 +24,10 @@ SEND_BYTES: Final = 256 * 1024
 something meanwhile is not to wait for megabytes of that. Of one value so long no copy is made behind its header."""
 
 
+_receive: Final = receive
+_send: Final = send
+
+
 class Held:
     """Output that may leave once batch `lsn` is durable."""
 
@@ -32,17 +37,17 @@ class Held:
 
 
 class Connection:
-    """One client of the pump: `sock` is non-blocking, `fd` its number."""
+    """One client of the pump: `sock` is non-blocking, `fd` its number, -1 when it is closed."""
 
     def __init__(self, sock: socket.socket, session: Session) -> None:
         self.sock = sock
         self.fd = sock.fileno()
-        self._recv = sock.recv
+        # Whoever speaks TLS is not to be read by the descriptor alone.
+        self._tls = None if type(sock) is socket.socket else sock
         self._receive_bytes = RECEIVE_BYTES_SMALL
-        self._send = sock.send
         self.session = session
         # Output that waits for the disk, in order; and output that waits for the client to read.
-        self.held: deque[Held] = deque()
+        self.held: list[Held] = []
         # The pump's window in which it was active last.
         self.active_window = 0
         self._unsent: deque[memoryview] = deque()
@@ -60,7 +65,7 @@ class Connection:
         session = self.session
         size = self._receive_bytes
         try:
-            data = self._recv(size)
+            data = _receive(self.fd, size) if self._tls is None else self._tls.recv(size)
         except BlockingIOError:
             return
         except OSError:
@@ -103,10 +108,17 @@ class Connection:
     def release(self, durable: int) -> bool:
         """Send held output up to batch `durable`; whether more is held."""
         held = self.held
-        while held and held[0].lsn <= durable:
-            data = held.popleft().data
-            self.session.held_bytes -= len(data)
-            self.send(data)
+        count = 0
+        for part in held:
+            if part.lsn > durable:
+                break
+            count += 1
+            self.session.held_bytes -= len(part.data)
+            self.send(part.data)
+        if count == 1:
+            del held[0]
+        else:
+            del held[:count]
         return len(held) > 0
 
     def refuse_held(self, message: bytes) -> None:
@@ -129,8 +141,9 @@ class Connection:
         if self._unsent:
             self._keep(memoryview(data))
             return
+        part = data if len(data) <= SEND_BYTES else memoryview(data)[:SEND_BYTES]
         try:
-            sent = self._send(data if len(data) <= SEND_BYTES else memoryview(data)[:SEND_BYTES])
+            sent = _send(self.fd, part) if self._tls is None else self._tls.send(part)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -146,7 +159,7 @@ class Connection:
         try:
             while unsent and room > 0:
                 part = unsent[0]
-                sent = self._send(part[:room])
+                sent = _send(self.fd, part[:room]) if self._tls is None else self._tls.send(part[:room])
                 room -= sent
                 self.unsent_bytes -= sent
                 if sent < len(part):

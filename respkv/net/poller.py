@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
-READ = 0x001
-WRITE = 0x004
-GONE = 0x008 | 0x010
+READ: Final = 0x001
+WRITE: Final = 0x004
+GONE: Final = 0x018
 """An error or a hang-up (EPOLLERR, EPOLLHUP): nobody is there any more."""
-ENDED = 0x2000
+ENDED: Final = 0x2000
 """The peer sends no more (EPOLLRDHUP)."""
 
 BRIEF_S: Final = 0.001

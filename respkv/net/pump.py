@@ -96,19 +96,22 @@ class Pump:
             if events:
                 self._turn(events)
                 # With everyone waiting there is nobody left to poll for.
-                waits_for_all = len(self._holding) > 0 and len(self._holding) >= self.lively
-                if waits_for_all:
+                if self._holding and len(self._holding) >= self.lively:
                     self._sync_in_place()
                 if steady_ns() > until_ns or self.engine.now_ms >= self.server.next_tick_ms:
                     break
-                events = self._poll(BRIEF_S if waits_for_all and self.lingers else 0)
             elif self._holding and self.syncs_in_place and not self._sync_is_in_flight():
                 self._sync_in_place()
-                events = self._poll(0)
+            elif not self.lingers or not self._holding:
+                break
             else:
-                events = self._poll(BRIEF_S) if self.lingers else []
+                # Who waits for the sync thread: its news are events too.
+                events = self._poll(BRIEF_S)
                 if not events:
                     break
+                continue
+            # Whoever waits for the disk is to wait no longer than it takes to see whether others are ready.
+            events = self._poll(BRIEF_S if self.lingers and not self._holding else 0)
         if self._holding:
             self._see_to_disk()
 
@@ -349,3 +352,4 @@ class Pump:
         self.poller.remove(connection.fd)
         self.server.close_session(connection.session)
         connection.sock.close()
+        connection.fd = -1  # another connection's, or a file's, from now on

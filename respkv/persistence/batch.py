@@ -45,6 +45,9 @@ _LINE_END: Final = b"\r\n"
 
 _LARGE: Final = 8192
 
+# Bound once: `make_header` runs as often.
+_hexlify: Final = hexlify
+
 # Results of `parse_commands` other than "stopped as asked".
 WHOLE: Final = 0
 INCOMPLETE: Final = 1
@@ -117,7 +120,7 @@ def make_header(payload: list[bytes], previous: int, synced_size: int) -> tuple[
     """
     covered = b"#HDR:v1;len:%d;synced:%d;" % (size_of(payload), synced_size)
     checksum = _checksum(covered, payload, previous)
-    return b"%bchecksum:%b;\r\n" % (covered, hexlify(checksum.to_bytes(8, "big"))), checksum
+    return b"%bchecksum:%b;\r\n" % (covered, _hexlify(checksum.to_bytes(8, "big"))), checksum
 
 
 def size_of(payload: list[bytes]) -> int:

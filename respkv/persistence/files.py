@@ -12,15 +12,30 @@ Errors leave as `OSError`, untranslated: callers decide what a failure means for
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 
 # Windows text mode would turn \n into \r\n; elsewhere the flag does not exist.
 _BINARY = getattr(os, "O_BINARY", 0)
-# A sync on macOS reaches the drive's own cache only, unless asked for more.
-_FULL_SYNC: int | None = None
-if sys.platform == "darwin":
+
+_write: Callable[[int, list[bytes]], int]
+_sync: Callable[[int], None]
+if sys.platform == "win32":
+
+    def _write(fd: int, pieces: list[bytes]) -> int:
+        return os.write(fd, b"".join(pieces))
+
+    _sync = os.fsync
+elif sys.platform == "darwin":
     import fcntl
 
-    _FULL_SYNC = fcntl.F_FULLFSYNC
+    _write = os.writev
+
+    def _sync(fd: int) -> None:
+        # A plain sync reaches the drive's own cache only.
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+else:
+    _write = os.writev
+    _sync = getattr(os, "fdatasync", os.fsync)
 
 # What the name of a file that is not finished begins with; it is renamed once it is.
 TEMPORARY = "temp-"
@@ -65,20 +80,13 @@ class FileSystem:
             return os.read(fd, byte_count)
         return os.pread(fd, byte_count, offset)
 
-    def write(self, fd: int, pieces: list[bytes]) -> int:
-        """Write the pieces in one call; the bytes taken, which can be fewer than given."""
-        if sys.platform == "win32":
-            return os.write(fd, b"".join(pieces))
-        return os.writev(fd, pieces)
+    # These two are called once a turn: without a function of Python around the system's.
 
-    def sync(self, fd: int) -> None:
-        """Return when the file's data, and the size needed to read it, are on stable storage."""
-        if sys.platform == "darwin" and _FULL_SYNC is not None:
-            fcntl.fcntl(fd, _FULL_SYNC)
-        elif sys.platform == "win32" or not hasattr(os, "fdatasync"):
-            os.fsync(fd)
-        else:
-            os.fdatasync(fd)
+    write = staticmethod(_write)
+    """Write the pieces in one call; the bytes taken, which can be fewer than given."""
+
+    sync = staticmethod(_sync)
+    """Return when the file's data, and the size needed to read it, are on stable storage."""
 
     def truncate(self, fd: int, byte_count: int) -> None:
         """Cut the open file to its first `byte_count` bytes."""

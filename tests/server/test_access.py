@@ -53,6 +53,16 @@ def test_a_command_that_is_not_permitted_is_refused(world: World) -> None:
     assert world.server.stats.denied_commands == 2
 
 
+def test_the_command_that_ran_last_is_refused_once_it_is_not_permitted_any_more(world: World) -> None:
+    client = client_of(world, "+get +set ~*")
+    assert client.run("SET k v") == "OK"
+    put_user(world, "u", "-set")
+    assert client.error("SET k w").startswith("NOPERM")
+    put_user(world, "u", "+set")
+    assert client.run("SET k x") == "OK"
+    assert client.run("GET k") == b"x"
+
+
 def test_a_spelling_that_is_remembered_permits_nothing(world: World) -> None:
     assert world.connect().run("sEt k v") == "OK"
     client = client_of(world, "+get ~*")
