@@ -7,7 +7,7 @@ from respkv.engine.watcher import Watcher
 
 def test_it_is_touched_by_a_change_of_any_of_its_keys_until_it_ends() -> None:
     engine = open_engine(2)
-    one, two = engine.databases
+    one, two = engine.database(0), engine.database(1)
     watcher = Watcher()
     for db in (one, two, two):
         watcher.watch(db, b"k")
