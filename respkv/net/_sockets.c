@@ -1,6 +1,6 @@
 /* What arrives at a socket, and what is sent by one, each by one system call and little more.
  *
- * A request takes one call of each; a socket's own methods take ten times the instructions of these. See docs/adr/0028.
+ * A request takes one call of each; a socket's own methods take four times the instructions of these. See docs/adr/0028.
  *
  * Rule 1: descriptors are non-blocking: nothing in here waits. So the interpreter lock is kept for what is short; for
  *   what is long, which the kernel copies meanwhile, it is given up.

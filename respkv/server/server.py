@@ -216,13 +216,20 @@ class Server:
     def start_pause(self, until_ms: int, *, holds_reads: bool) -> None:
         """Hold commands back until `until_ms`: writes, or all."""
         self.pause.begin(until_ms, holds_reads=holds_reads)
-        self.engine.keeps_expired = True
+        self.mind_pause()
         self.set_gate(GATE_PAUSED, True)
+
+    def mind_pause(self) -> None:
+        """Let expired keys be left alone during a pause; not yet where an EXEC began it, since the rest may write.
+
+        Whoever writes has to find them gone, for the log as well as for the value that takes their place.
+        """
+        self.engine.keeps_expired = self.pause.until_ms > 0 and not self.engine.serves_later
 
     def unpause(self) -> None:
         """Let everyone go on."""
         self.pause.end()
-        self.engine.keeps_expired = False
+        self.mind_pause()
         self.set_gate(GATE_PAUSED, False)
         resume_paused(iter(self.sessions.values()))
 

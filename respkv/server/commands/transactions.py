@@ -11,6 +11,7 @@ from respkv.commands.flags import (
     ALLOW_BUSY,
     FAST,
     GATE_MULTI,
+    GATE_PAUSED,
     GATE_USER,
     LOADING,
     NOSCRIPT,
@@ -81,6 +82,8 @@ def exec_(session: Session, argv: list[bytes]) -> Reply:
     finally:
         session.executing = False
         engine.serves_later = False
+        if session.gate & GATE_PAUSED:
+            session.server.mind_pause()
     engine.frame(first_effect)
     if engine.filled:
         engine.waiters.serve()

@@ -259,6 +259,25 @@ def test_what_expires_while_writes_are_paused_is_not_seen_and_goes_behind_the_pa
     assert world.take_log() == [[b"DEL", b"k"], [b"HDEL", b"h", b"f"], [b"HDEL", b"all", b"f"]]
 
 
+def test_what_has_expired_goes_before_the_transaction_that_pauses_writes_writes_itself(
+    world: World, client: Client
+) -> None:
+    client.run("SET k old PX 10")
+    client.run("SET gone old PX 10")
+    client.run("MULTI")
+    for command in ("CLIENT PAUSE 100000 WRITE", "SETRANGE k 2 x"):
+        client.run(command)
+    world.take_log()
+    world.advance(20)
+    assert client.run("EXEC") == ["OK", 3]
+    assert world.take_log() == [[b"MULTI"], [b"DEL", b"k"], [b"SETRANGE", b"k", b"2", b"x"], [b"EXEC"]]
+    assert client.run("GET k") == b"\0\0x"
+    assert client.run("PTTL k") == -1
+    # From here on the pause is one as any other.
+    assert client.run("GET gone") is None
+    assert world.take_log() == []
+
+
 def test_where_all_has_expired_in_a_pause_there_is_no_random_key(world: World, client: Client) -> None:
     client.run("SET k v PX 10")
     client.run("CLIENT PAUSE 100000 WRITE")
