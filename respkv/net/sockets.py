@@ -1,8 +1,8 @@
 """Receiving and sending by a client's descriptor, which is non-blocking: the calls that each request takes.
 
 `_sockets.c` is built with the compiled modules on POSIX systems; it takes a quarter of the instructions of a socket's
-methods, which look for a timeout, make a tuple of their arguments and pass the interpreter lock on in each call. Without
-it the system's own functions do the same for two thirds (docs/adr/0028).
+methods, which look for a timeout, make a tuple of their arguments and pass the interpreter lock on in each call.
+Without it the system's own functions do the same for two thirds (docs/adr/0028).
 """
 
 import os
