@@ -155,6 +155,8 @@ def real_server(binary: str, directory: Path, *options: str) -> Iterator[redis.R
     port = free_port()
     output = directory / "server.log"
     arguments = [binary, "--port", str(port), "--dir", str(directory), "--save", "", "--appendonly", "yes"]
+    # By its default it answers while a write still waits for the last sync, and being killed loses that.
+    arguments += ["--appendfsync", "always"]
     process = subprocess.Popen([*arguments, "--logfile", str(output), *options])
     with _client_of(process, redis.Redis(port=port, socket_timeout=20), output) as client:
         yield client
