@@ -1,8 +1,9 @@
 """A disk that notes what is done to it, and every state in which a power failure may leave it.
 
 The disk that is assumed keeps what was synced, and of the rest what it likes: of each file's writes since its last
-sync all, none, or a part, the last one cut or full of zeros, or an early one missing though later ones are there; of
-each directory's changes since its last sync all, none, or some, early or late ones.
+sync all, none, or a part, the last one cut or missing, or an early one missing though later ones are there; of each
+directory's changes since its last sync all, none, or some, early or late ones. Where a write is missing there is what
+the file had in that place: what was synced, or what the first write since then put there, or zeros.
 """
 
 import json
@@ -17,9 +18,10 @@ from respkv.persistence.files import FileSystem
 
 Op = tuple[Any, ...]
 NAMES = ("all", "none", "first", "half", "last", "but the first")
-TORN = ("all", "none", "half", "one byte", "but one byte", "zeros", "zeros from half")
+TORN = ("all", "none", "half", "one byte", "but one byte", "missing", "missing from half")
 HOLES = ("first missing", "middle missing", "all but the last missing", "a sector missing")
-DATA = TORN + HOLES
+AFTER_FIRST = ", what the first write had there instead"
+DATA = TORN + HOLES + tuple(hole + AFTER_FIRST for hole in HOLES)
 """What may have become of the directory's changes, and of the files', since their last sync."""
 
 SECTOR = 512
@@ -56,6 +58,10 @@ class NotingDisk(FileSystem):
         self.ops.append(("write", number, self.sizes[number], data))
         self.sizes[number] += len(data)
         return super().write(fd, pieces)
+
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        self.ops.append(("write", self.open_files[fd], offset, data))
+        return super().write_at(fd, data, offset)
 
     def truncate(self, fd: int, byte_count: int) -> None:
         number = self.open_files[fd]
@@ -130,29 +136,32 @@ class Image:
             if number < 0:
                 target.mkdir(exist_ok=True)
             elif target.parent.exists():
-                target.write_bytes(
-                    changed(self.files.get(number, b""), survivors(self.unsynced.get(number, []), keep_data))
-                )
+                kept = self.files.get(number, b"")
+                target.write_bytes(changed(kept, survivors(kept, self.unsynced.get(number, []), keep_data)))
 
 
-def survivors(ops: list[Op], keep: str) -> list[Op]:
+def survivors(content: bytes, ops: list[Op], keep: str) -> list[Op]:
+    """What becomes of `ops` on a file that has `content`."""
     if keep in ("all", "none") or not ops or ops[-1][0] != "write":
         return ops if keep != "none" else []
-    if keep in HOLES:
-        return reordered(ops, keep)
+    if keep not in TORN:
+        if keep.endswith(AFTER_FIRST):
+            content = changed(content, ops[:1])
+        return reordered(content, ops, keep.removesuffix(AFTER_FIRST))
     kind, number, at, data = ops[-1]
     half = len(data) // 2
+    start = half - (at + half) % SECTOR
     torn = {
         "half": data[:half],
         "one byte": data[:1],
         "but one byte": data[:-1],
-        "zeros": bytes(len(data)),
-        "zeros from half": data[: half - (at + half) % 512] + bytes(len(data)),
+        "missing": there(content, at, len(data)),
+        "missing from half": data[: max(0, start)] + there(content, at + max(0, start), len(data)),
     }[keep]
     return [*ops[:-1], (kind, number, at, torn[: len(data)])]
 
 
-def reordered(ops: list[Op], keep: str) -> list[Op]:
+def reordered(content: bytes, ops: list[Op], keep: str) -> list[Op]:
     """`ops` with sectors of them missing that lie before others which reached the disk."""
     start, end = ops[0][2], ops[-1][2] + len(ops[-1][3])
     if any(op[0] != "write" for op in ops) or end // SECTOR == start // SECTOR:
@@ -166,7 +175,11 @@ def reordered(ops: list[Op], keep: str) -> list[Op]:
         "all but the last missing": (start, last),
         "a sector missing": (max(start, middle), min(last, middle + SECTOR)),
     }[keep]
-    return [*ops, ("write", ops[0][1], begin, bytes(max(0, stop - begin)))]
+    return [*ops, ("write", ops[0][1], begin, there(content, begin, max(0, stop - begin)))]
+
+
+def there(content: bytes, at: int, size: int) -> bytes:
+    return content[at : at + size].ljust(size, b"\0")
 
 
 def changed(content: bytes, ops: list[Op]) -> bytes:

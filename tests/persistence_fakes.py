@@ -77,6 +77,12 @@ class RecordingFileSystem(FileSystem):
             return super().write(fd, [data])
         return super().write(fd, pieces)
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        self.note("write_at", fd, data, offset)
+        if self.write_limit is not None and self.write_limit < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write_at(fd, data, offset)
+
     def sync(self, fd: int) -> None:
         self.note("sync", fd)
         super().sync(fd)

@@ -16,11 +16,14 @@ States:
 Rule 1: the file ends with a whole batch, or the state is FAILED and `retry` cuts it first.
 Rule 2: a failed sync is never repeated on the same file.
 Rule 3: an increment is on disk as a whole before the manifest names its successor.
+Rule 4: under `always` there may be prepared room behind the last batch (`preallocation.py`); a file that is appended
+to no longer has none.
 
 In FAILED and POISONED the server must refuse writes; what still arrives (an expiry's DEL) is kept in order.
 """
 
 import contextlib
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +32,7 @@ from typing import Final
 from respkv.persistence.batch import FIRST_BATCH, FIRST_CHECKSUM, Effect, encode_pieces, make_header, size_of
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, write_manifest
+from respkv.persistence.preallocation import SHORTEST_ROOM, filler, room_end
 from respkv.persistence.sync_thread import SyncThread
 
 ALWAYS: Final[str] = "always"
@@ -44,6 +48,8 @@ CLOSED: Final[str] = "closed"
 # (POSIX promises 16 to a call, Linux takes 1024).
 _COPIED_MAX: Final = 256 * 1024
 _PIECES_MAX: Final = 12
+# The filler of a room is written in addition to what is written over it: a batch as large as this needs none.
+_ROOM_FOR_MAX: Final = 64 * 1024
 
 _EVERYSEC_S: Final = 1.0
 # After so long in one sync, Redis makes writers wait too (aof.c); it bounds what everysec can lose.
@@ -81,6 +87,7 @@ class AppendLog:
     ) -> None:
         self.files = files
         self.layout = layout
+        self.policy = policy
         self.lsn = self.written_lsn = self.durable_lsn = position.lsn
         self.state = OK
         self.failure = ""
@@ -88,6 +95,9 @@ class AppendLog:
         self.base_size = 0
         self._checksum = position.checksum
         self._size = position.size
+        # Where the prepared room ends, if there is any, and how far a batch may reach before that has to change.
+        self._room_end = 0
+        self._brink = self._brink_without_room()
         # What of it is known to be on stable storage.
         self._synced_size = position.size
         # What was written when a caller began to sync.
@@ -111,7 +121,6 @@ class AppendLog:
             self._fd = self._start_increment(manifest or Manifest())
             self._begin_file()
         self._measure()
-        self.policy = policy
         self._syncer = SyncThread(files.sync, _EVERYSEC_S if policy == EVERYSEC else 0.0)
 
     def append(self, effects: list[Effect]) -> int:
@@ -133,8 +142,7 @@ class AppendLog:
             return self.state is OK
         try:
             if self._has_torn_tail:
-                self.files.truncate(self._fd, self._size)
-                self._has_torn_tail = False
+                self._cut()
         except OSError as error:
             self.failure = _reason(error)
             return False
@@ -205,6 +213,11 @@ class AppendLog:
     def set_policy(self, policy: str) -> None:
         """Change `appendfsync`."""
         self.policy = policy
+        if self._room_end == 0:
+            self._brink = self._brink_without_room()
+        elif policy != ALWAYS and self.state is OK:
+            with contextlib.suppress(OSError):  # then it goes when it is used up
+                self._cut()
         self._syncer.set_interval(_EVERYSEC_S if policy == EVERYSEC else 0.0)
         if policy != NO:
             self.request_sync()
@@ -225,6 +238,9 @@ class AppendLog:
             fd = self._start_increment(before)
         except OSError as error:
             raise LogFailed(_reason(error)) from error
+        if self._room_end:
+            with contextlib.suppress(OSError):  # a reader takes it for what it is
+                self._cut()
         self._switch(fd)
         return before
 
@@ -281,6 +297,9 @@ class AppendLog:
             return not self._pending
         self.retry()
         is_durable = self.sync_now() and not self._pending
+        if self._room_end and self.state is OK:
+            with contextlib.suppress(OSError):
+                self._cut()
         self._syncer.stop()
         self.files.close(self._fd)
         self.state = CLOSED
@@ -327,7 +346,10 @@ class AppendLog:
         header, checksum = make_header(payload, self._checksum, self._synced_size)
         pieces = [header, *payload]
         size = size_of(pieces)
+        end = self._size + size
         try:
+            if end > self._brink:
+                self._make_room(end)
             taken = self.files.write(self._fd, pieces)
             if taken != size:
                 self.files.write_whole(self._fd, b"".join(pieces)[taken:])
@@ -336,13 +358,37 @@ class AppendLog:
             self.failure = _reason(error)
             self._has_torn_tail = True
             with contextlib.suppress(OSError):
-                self.files.truncate(self._fd, self._size)
-                self._has_torn_tail = False
+                self._cut()
             return False
         self._checksum = checksum
-        self._size += size
+        self._size = end
         self.written_lsn += 1
         return True
+
+    def _make_room(self, end: int) -> None:
+        """Prepare room for a batch that reaches to `end` and for others, or see that there is none to be cut short.
+
+        Raises: OSError when what is left of the room cannot be taken away.
+        """
+        if self.policy == ALWAYS and end - self._size <= _ROOM_FOR_MAX:
+            self._room_end = room_end(end)
+            data = filler(self._size, self._room_end)
+            with contextlib.suppress(OSError):  # a full disk may well have space for the batch alone
+                if self.files.write_at(self._fd, data, self._size) == len(data):
+                    self._brink = self._room_end - SHORTEST_ROOM
+                    return
+        if self._room_end:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Let the file end with its last whole batch. Raises: OSError."""
+        self.files.truncate(self._fd, self._size)
+        self._has_torn_tail = False
+        self._room_end = 0
+        self._brink = self._brink_without_room()
+
+    def _brink_without_room(self) -> int:
+        return -1 if self.policy == ALWAYS else sys.maxsize
 
     def _poison(self, reason: str) -> None:
         self.state = POISONED
@@ -408,6 +454,8 @@ class AppendLog:
         """The current increment is as `_start_increment` made it."""
         self._size = self._synced_size = len(FIRST_BATCH)
         self._checksum = FIRST_CHECKSUM
+        self._room_end = 0
+        self._brink = self._brink_without_room()
 
     def _measure(self) -> None:
         """Take stock of the files: `base_size` is what growth is measured against.

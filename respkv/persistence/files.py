@@ -45,12 +45,14 @@ class FileSystem:
     """Plain file operations by path and descriptor, each one call of the operating system or nearly so."""
 
     def open_append(self, path: str) -> int:
-        """A descriptor that writes at the end of `path`, which is created when missing."""
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o644)
+        """A descriptor that writes on from the end of `path`, which is created when missing."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | _BINARY, 0o644)
+        os.lseek(fd, 0, os.SEEK_END)
+        return fd
 
     def open_new(self, path: str) -> int:
         """A descriptor that writes `path` from the start, whatever was there before."""
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | _BINARY, 0o644)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o644)
 
     def open_read(self, path: str) -> int:
         """A descriptor for `read_at`."""
@@ -83,14 +85,26 @@ class FileSystem:
     # These two are called once a turn: without a function of Python around the system's.
 
     write = staticmethod(_write)
-    """Write the pieces in one call; the bytes taken, which can be fewer than given."""
+    """Write the pieces behind what was written last, in one call; the bytes taken, which can be fewer than given."""
 
     sync = staticmethod(_sync)
     """Return when the file's data, and the size needed to read it, are on stable storage."""
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        """Write `data` at `offset`, without moving where `write` goes on; the bytes taken, perhaps fewer."""
+        if sys.platform == "win32":
+            at = os.lseek(fd, 0, os.SEEK_CUR)
+            os.lseek(fd, offset, os.SEEK_SET)
+            try:
+                return os.write(fd, data)
+            finally:
+                os.lseek(fd, at, os.SEEK_SET)
+        return os.pwrite(fd, data, offset)
+
     def truncate(self, fd: int, byte_count: int) -> None:
-        """Cut the open file to its first `byte_count` bytes."""
+        """Cut the open file to its first `byte_count` bytes, and write on from there."""
         os.ftruncate(fd, byte_count)
+        os.lseek(fd, byte_count, os.SEEK_SET)
 
     def rename(self, source: str, destination: str) -> None:
         """Put `source` in the place of `destination` atomically; both on one file system."""

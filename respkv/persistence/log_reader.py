@@ -24,6 +24,7 @@ from respkv.persistence.batch import (
     parse_header,
 )
 from respkv.persistence.crc64 import crc64
+from respkv.persistence.preallocation import LINE_END, ROOM_START, end_of_fill, is_line_end
 
 READ_SIZE: Final = 1 << 20
 # As much as stays in a core's own cache until it is read, copied and summed.
@@ -46,14 +47,18 @@ BAD_ANNOTATION: Final = "bad annotation"
 SHORT_COMMAND: Final = "short command"
 BAD_COMMAND: Final = "bad command"
 BAD_PAYLOAD: Final = "bad payload"
+BAD_ROOM: Final = "room for the log that is not empty"
+
+# What Redis writes first wherever it begins to append.
+_REDIS_START: Final = b"*2\r\n$6\r\nSELECT\r\n"
 
 
 class LogReader:
     """One pass over a log of `size` bytes from `start`.
 
-    `position` is the offset behind all that was returned; `checksum` the running checksum there; `batch_count` counts
-    the batches that are not empty; `stop` is empty while there is more. With SHORT_PAYLOAD and CHECKSUM_MISMATCH,
-    `header` and `payload_start` tell of the batch.
+    `position` is the offset behind all that was returned, at the end perhaps before prepared room; `checksum` the
+    running checksum there; `batch_count` counts the batches that are not empty; `stop` is empty while there is more.
+    With SHORT_PAYLOAD and CHECKSUM_MISMATCH, `header` and `payload_start` tell of the batch.
     """
 
     def __init__(self, read_at: Callable[[int, int], bytes], size: int, start: int = 0) -> None:
@@ -177,8 +182,25 @@ class LogReader:
                 return False
         return True
 
+    def _take_room(self) -> None:
+        """End before the room at `position`, or skip it if Redis went on behind it."""
+        end = end_of_fill(self.read_at, self.position, self.size)
+        rest = self.read_at(end, min(len(LINE_END) + len(_REDIS_START), self.size - end))
+        if not rest or (is_line_end(end, rest) and len(rest) == len(LINE_END)):
+            self.stop = AT_END
+        elif is_line_end(end, rest) and _REDIS_START.startswith(rest[len(LINE_END) :]):
+            end += len(LINE_END)
+            self.unverified_bytes += end - self.position
+            self.position = end
+        else:
+            self.stop = BAD_ROOM
+
     def _take_annotation(self, commands: list[list[bytes]]) -> None:
+        self._holds(len(ROOM_START))
         at = self.position - self._window_start
+        if self._window[at : at + len(ROOM_START)] == ROOM_START:
+            self._take_room()
+            return
         line_end = self._window.find(b"\n", at, at + ANNOTATION_LIMIT)
         if line_end < 0:
             self._holds(min(ANNOTATION_LIMIT, self.size - self.position))

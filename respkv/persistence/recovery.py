@@ -112,6 +112,8 @@ def recover(
     for path, ending in recovered.cut:
         if ending.dropped_bytes:
             cut(files, path if source == "log" else layout.path(manifest.to_load()[-1]), ending.offset)
+    if source == "log" and manifest.incrs and files.size(paths[-1]) > recovered.position.size:
+        cut(files, paths[-1], recovered.position.size)  # room that a killed server had prepared
     return recovered
 
 

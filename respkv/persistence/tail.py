@@ -5,10 +5,11 @@ may be cut. Damage is anything else: cutting there would destroy acknowledged wr
 order it.
 
 Rule 1: whatever is followed by data that can be proved whole is damage, but for sectors that a power failure left out
-of order: they are zero, and every later batch says that it was written before they were known to be on disk.
-Rule 2: a crash leaves prefixes, and zeros where the file grew before its data arrived (whole sectors, or
-all up to the end). What is complete, has no such zeros, and still fails its checksum was changed later:
-damage. (etcd tells the two apart in the same way.)
+of order: they are blank, and every later batch says that it was written before they were known to be on disk.
+Rule 2: a crash leaves prefixes, and blanks where data did not arrive: zeros where the file grew before them (whole
+sectors, or all up to the end), `#` where room had been prepared for them (whole sectors; `preallocation.py`). What is
+complete, has no such blanks, and still fails its checksum was changed later: damage. (etcd tells the two apart in the
+same way.)
 Rule 3: in doubt it is damage. A refused start loses nothing.
 
 The proof in rule 1 is the running checksum: a later batch that continues it from the value which the broken
@@ -34,6 +35,7 @@ from respkv.persistence.crc64 import advance, crc64
 from respkv.persistence.log_reader import (
     AT_END,
     BAD_COMMAND,
+    BAD_ROOM,
     CHECKSUM_MISMATCH,
     READ_SIZE,
     SHORT_ANNOTATION,
@@ -42,9 +44,11 @@ from respkv.persistence.log_reader import (
     LogReader,
     is_printable,
 )
+from respkv.persistence.preallocation import LINE_END, end_of_fill, is_line_end
 
 SECTOR_SIZE = 512
-_HEADER_LINE = b"\r\n#HDR:v1;len:"
+_HEADER_START = re.compile(rb"(?:\r\n|[#\0])(?=#HDR:v1;len:)")
+_BLANKS = (b"\0", b"#")
 _COMMAND_START = re.compile(rb"\r\n(?=\*[1-9][0-9]{0,6}\r\n\$[1-9][0-9]{0,2}\r\n[A-Za-z])")
 _RESYNC_ATTEMPTS = 1000
 _HEADERS_AT_ONCE = 65_536
@@ -84,7 +88,8 @@ class _Judge:
     def __init__(self, reader: LogReader) -> None:
         self.reader = reader
         self.offset = reader.position
-        self.size = reader.size
+        # Without the room at its end.
+        self.size = self._find_end()
         self.data_end = self._find_data_end()
 
     def judge(self) -> Ending:
@@ -92,15 +97,19 @@ class _Judge:
         header = self.reader.header
         if self.data_end == self.offset:
             return self._torn(f"{self.size - self.offset} zero bytes at the end")
+        if stop == BAD_ROOM and self._is_blank():
+            return self._torn("room for the log that never reached the disk as a whole")
         promises = self._find_promises()
         if promises is not None and promises.greatest > self.offset:
             return self._damage(f"{stop}, and a later batch was written when this was known to be on disk")
-        if promises is not None and promises.least >= 0 and self._has_zero_sector(self.offset, promises.start):
+        if promises is not None and promises.least >= 0 and self._has_blank_sector(self.offset, promises.start):
             return self._torn("sectors that nobody had been promised are missing before later ones")
         if stop == SHORT_PAYLOAD and header is not None:
             return self._judge_short_payload(header)
         if stop == CHECKSUM_MISMATCH and header is not None:
             return self._judge_mismatch(header)
+        if stop == BAD_ROOM:
+            return self._judge_room(promises)
         first = self.reader.read_at(self.offset, 1)
         if first == b"\0":
             return self._judge_zeros()
@@ -113,10 +122,10 @@ class _Judge:
         return self._damage(f"{stop}: {bytes(self.reader.read_at(self.offset, 40))!r}")
 
     def _torn(self, reason: str) -> Ending:
-        return Ending(self.offset, self.size - self.offset, reason)
+        return Ending(self.offset, self.reader.size - self.offset, reason)
 
     def _damage(self, reason: str) -> Ending:
-        return Ending(self.offset, self.size - self.offset, reason, is_damage=True)
+        return Ending(self.offset, self.reader.size - self.offset, reason, is_damage=True)
 
     def _judge_short_payload(self, header: Header) -> Ending:
         start = self.reader.payload_start
@@ -131,7 +140,7 @@ class _Judge:
         taken, why = parse_commands(payload[: max(0, self.data_end - start)], 0, [], present)
         if payload[taken:].startswith(b"#HDR:v1;"):
             return self._damage(f"{what}, followed by a batch at offset {start + taken}")
-        if why == MALFORMED and not self._has_zero_sector(self.offset, self.size):
+        if why == MALFORMED and not self._has_blank_sector(self.offset, self.size):
             return self._damage(what + ", which are not commands")
         return self._torn(f"torn {what}")
 
@@ -145,7 +154,7 @@ class _Judge:
         start = self.reader.payload_start
         if self._length_was_changed(header, self.reader.read_at(start, self.size - start)):
             return self._damage(what + ", and its checksum fits another length")
-        if self.data_end < end or self._has_zero_sector(self.offset, end):
+        if self.data_end < end or self._has_blank_sector(self.offset, end):
             return self._torn("last batch in which data never reached the disk")
         return self._damage(what)
 
@@ -155,6 +164,13 @@ class _Judge:
         if not self.reader.last_was_batch and self._resyncs():
             return self._damage("zero bytes, followed by commands")
         return self._torn("zero bytes where the last append should be")
+
+    def _judge_room(self, promises: _Promises | None) -> Ending:
+        """Behind room there is something: the rest of a batch whose first sectors are missing, or a change."""
+        end = end_of_fill(self.reader.read_at, self.offset, self.size)
+        if promises is None and end % SECTOR_SIZE == 0:
+            return self._torn("batch of which the beginning never reached the disk")
+        return self._damage(f"bytes in the room for the log, at offset {end}")
 
     def _judge_short_annotation(self) -> Ending:
         text = self.reader.read_at(self.offset, self.data_end - self.offset)
@@ -180,13 +196,15 @@ class _Judge:
         )
 
     def _has_lost_line(self) -> bool:
-        """True if the annotation is printable up to zeros that fill its sector."""
+        """True if the annotation is printable up to zeros that fill its sector, or up to one that is only room."""
         text = self.reader.read_at(self.offset, ANNOTATION_LIMIT + SECTOR_SIZE)
-        length = text.find(b"\0")
-        if not 0 < length < ANNOTATION_LIMIT or not is_printable(text[:length]):
-            return False
-        sector_end = ((self.offset + length) // SECTOR_SIZE + 1) * SECTOR_SIZE - self.offset
-        return not text[length:sector_end].strip(b"\0")
+        for blank in _BLANKS:
+            length = text.find(blank, 1)
+            if 0 < length < ANNOTATION_LIMIT and is_printable(text[:length].rstrip(b"\r")):
+                start = (self.offset + length) % SECTOR_SIZE
+                rest = text[length : length + SECTOR_SIZE - start]
+                return not rest.strip(blank) and (blank == b"\0" or start == 0)
+        return False
 
     def _is_cut_command(self) -> bool:
         """True if the command is well-formed up to the zeros that end the file."""
@@ -215,6 +233,31 @@ class _Judge:
                 break
         return found
 
+    def _find_end(self) -> int:
+        """The offset behind the last byte that is not of the room at the end of the file."""
+        end = self.reader.size
+        line_end = max(self.offset, end - len(LINE_END))
+        if is_line_end(line_end, self.reader.read_at(line_end, end - line_end)):
+            end = line_end
+        while end > self.offset:
+            start = max(self.offset, end - READ_SIZE)
+            kept = self.reader.read_at(start, end - start).rstrip(b"#")
+            if kept:
+                end = start + len(kept)
+                break
+            end = start
+        return end
+
+    def _is_blank(self) -> bool:
+        """True if there are but zeros and pieces of rooms."""
+        at = self.offset
+        while at < self.size:
+            block = self.reader.read_at(at, min(READ_SIZE, self.size - at))
+            if block.strip(b"#\0\r\n"):
+                return False
+            at += len(block)
+        return True
+
     def _find_data_end(self) -> int:
         """The offset behind the last byte that is not zero; `offset` when there is none."""
         end = self.size
@@ -226,13 +269,14 @@ class _Judge:
             end = start
         return self.offset
 
-    def _has_zero_sector(self, start: int, end: int) -> bool:
-        """True if a sector of the file, as far as it lies in the range, is all zero."""
+    def _has_blank_sector(self, start: int, end: int) -> bool:
+        """True if a sector of the file, as far as it lies in the range, is all zeros or all `#`."""
         data = self.reader.read_at(start, end - start)
         at = 0
         while at < len(data):
             step = SECTOR_SIZE - (start + at) % SECTOR_SIZE
-            if not data[at : at + step].strip(b"\0"):
+            sector = data[at : at + step]
+            if any(not sector.strip(blank) for blank in _BLANKS):
                 return True
             at += step
         return False
@@ -256,13 +300,14 @@ class _Judge:
         at = self.offset
         while at < self.size:
             block = self.reader.read_at(at, READ_SIZE + ANNOTATION_LIMIT)
-            found = block.find(_HEADER_LINE)
-            while 0 <= found < READ_SIZE:
-                line_end = block.find(b"\n", found + 2, found + 2 + ANNOTATION_LIMIT)
-                header = parse_header(block[found + 2 : line_end + 1]) if line_end > 0 else None
+            for match in _HEADER_START.finditer(block):
+                if match.start() >= READ_SIZE:
+                    break
+                start = match.end()
+                line_end = block.find(b"\n", start, start + ANNOTATION_LIMIT)
+                header = parse_header(block[start : line_end + 1]) if line_end > 0 else None
                 if header is not None:
-                    yield at + found + 2, header, at + line_end + 1
-                found = block.find(_HEADER_LINE, found + 2)
+                    yield at + start, header, at + line_end + 1
             at += READ_SIZE
 
     def _find_proof(self, announced: int, behind: int) -> int | None:

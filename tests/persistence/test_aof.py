@@ -24,7 +24,8 @@ from respkv.persistence.aof import (
     LogFailed,
 )
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import FIRST_BATCH
+from respkv.persistence.batch import FIRST_BATCH, encode, make_header
+from respkv.persistence.log_reader import AT_END, LogReader
 from respkv.persistence.manifest import Layout, read_manifest
 
 
@@ -93,13 +94,13 @@ def test_a_batch_is_one_write_and_counts_as_durable_only_after_a_sync(bench: Ben
     log = bench.open()
     assert bench.set(log, b"a", b"1") == 1
     assert log.append([[b"SET", b"b", b"2"], b"*2\r\n$3\r\nDEL\r\n$1\r\na\r\n"]) == 2
-    assert bench.files.names() == ["write", "write"]
+    assert bench.files.names() == ["write_at", "write", "write"]
     assert (log.written_lsn, log.durable_lsn) == (2, 0)
     assert log.sync_now()
     assert log.durable_lsn == 2
-    assert bench.files.names()[2:] == ["sync"]
+    assert bench.files.names()[3:] == ["sync"]
     assert log.sync_now()
-    assert bench.files.names()[2:] == ["sync"]
+    assert bench.files.names()[3:] == ["sync"]
     assert bench.recovered() == {b"b": b"2"}
 
 
@@ -114,7 +115,7 @@ def test_large_arguments_are_written_whole_or_not_at_all(bench: Bench, count: in
     bench.files.write_limit = room
     assert log.append([*effects, [b"SET", b"b", b"2"]]) == 2
     if room is None:
-        assert bench.files.names() == ["write"]
+        assert bench.files.names() == ["truncate", "write"]  # in no room, which is of no use to it
     else:
         assert (log.state, log.current_size) == (FAILED, size)
         assert log.pending_bytes > count * 290_000
@@ -307,8 +308,8 @@ def test_rotation_syncs_the_old_increment_before_the_manifest_names_the_new_one(
     assert before.to_load() == (bench.layout.incr_file(1),)
     assert log.manifest.to_load() == (bench.layout.incr_file(1), bench.layout.incr_file(2))
     assert bench.files.names() == [
-        *("write", "sync", "open_new", "write", "sync", "sync_directory"),
-        *("open_new", "write", "sync", "rename", "sync_directory"),
+        *("write_at", "write", "sync", "open_new", "write", "sync", "sync_directory"),
+        *("open_new", "write", "sync", "rename", "sync_directory", "truncate"),
     ]
     bench.set(log, b"b", b"2")
     assert log.current_size > log.base_size
@@ -378,18 +379,17 @@ def test_what_a_killed_server_left_is_synced_before_anyone_may_rely_on_it(bench:
 
 def test_each_batch_says_how_much_was_on_disk_when_it_was_written(bench: Bench) -> None:
     log = bench.open()
-    path = bench.layout.path(log.manifest.incrs[-1])
     bench.set(log, b"a", b"1")
-    size = os.path.getsize(path)
+    size = log.segment_bytes
     bench.set(log, b"b", b"2")
     assert log.sync_now()
-    whole = os.path.getsize(path)
+    whole = log.segment_bytes
     bench.set(log, b"c", b"3")
     log.request_sync()
     while log.durable_lsn < 3:
         assert select.select([log.wakeup_fd], [], [], 20)[0]
         log.collect()
-    grown = os.path.getsize(path)
+    grown = log.segment_bytes
     bench.set(log, b"d", b"4")
     log.rotate()
     bench.set(log, b"e", b"5")
@@ -415,3 +415,126 @@ def test_sizes_that_a_disk_does_not_tell_stop_no_new_base(bench: Bench, monkeypa
     assert log.state == OK
     monkeypatch.undo()
     assert bench.recovered() == {b"k": b"v"}
+
+
+def increment(bench: Bench, log: AppendLog) -> bytes:
+    return Path(bench.layout.path(log.manifest.incrs[-1])).read_bytes()
+
+
+def test_under_always_batches_are_written_over_room_and_the_file_seldom_grows(bench: Bench) -> None:
+    log = bench.open()
+    sizes = set()
+    for number in range(1000):
+        bench.set(log, b"k%d" % number, b"x" * 50)
+        sizes.add(len(increment(bench, log)))
+    assert len(sizes) < 8
+    assert max(sizes) >= log.segment_bytes
+    assert log.close()
+    assert len(bench.recovered()) == 1000
+
+
+@pytest.mark.parametrize("policy", [EVERYSEC, NO])
+def test_where_syncs_are_rare_there_is_no_room(bench: Bench, policy: str) -> None:
+    log = bench.open(policy)
+    bench.set(log, b"k", b"v")
+    assert len(increment(bench, log)) == log.segment_bytes
+    log.set_policy(ALWAYS)
+    bench.set(log, b"k", b"w")
+    assert len(increment(bench, log)) > log.segment_bytes
+    log.set_policy(policy)
+    assert len(increment(bench, log)) == log.segment_bytes
+    bench.set(log, b"k", b"x")
+    assert log.close()
+    assert bench.recovered() == {b"k": b"x"}
+
+
+@pytest.mark.parametrize("policy", [ALWAYS, EVERYSEC])
+@pytest.mark.parametrize("left", range(-3, 9))
+def test_wherever_a_batch_ends_the_file_is_well_formed_behind_it(bench: Bench, policy: str, left: int) -> None:
+    """Also where a piece of the room's line end would be left."""
+    log = bench.open()
+    bench.set(log, b"k", b"v")
+    assert log.sync_now()
+    bench.files.fail["truncate"] = always(errno.EIO)
+    log.set_policy(policy)  # and the room stays
+    bench.files.fail.clear()
+    space = len(increment(bench, log)) - left - log.segment_bytes
+
+    def batch_size(value_size: int) -> int:
+        payload = encode([[b"SET", b"k", b"x" * value_size]])
+        return len(payload) + len(make_header([payload], 0, log.segment_bytes)[0])
+
+    before = log.segment_bytes
+    bench.set(log, b"k", b"x" * next(size for size in range(space - 200, space) if batch_size(size) == space))
+    assert log.segment_bytes == before + space
+    for _ in range(2):
+        data = increment(bench, log)
+        reader = LogReader(lambda at, size, data=data: data[at : at + size], len(data))  # type: ignore[misc]
+        while reader.next_commands():
+            pass
+        assert (reader.stop, reader.position) == (AT_END, log.segment_bytes)
+        room = data[log.segment_bytes :]
+        assert room == b"" or room == b"#" * (len(room) - 2) + b"\r\n" != b"\r\n"
+        bench.set(log, b"k", b"next")
+    assert log.close()
+    assert bench.recovered() == {b"k": b"next"}
+
+
+def test_a_file_that_is_no_longer_appended_to_has_no_room(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    size = log.segment_bytes
+    before = log.rotate()
+    assert os.path.getsize(bench.layout.path(before.incrs[-1])) == size
+    bench.set(log, b"b", b"2")
+    size = log.segment_bytes
+    assert len(increment(bench, log)) > size
+    assert log.close()
+    assert len(increment(bench, log)) == size
+    assert bench.recovered() == {b"a": b"1", b"b": b"2"}
+
+
+@pytest.mark.parametrize("failing", ["rotate", "close"])
+def test_room_that_cannot_be_taken_away_does_no_harm(bench: Bench, failing: str) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    bench.files.fail["truncate"] = always(errno.EIO)
+    if failing == "rotate":
+        log.rotate()
+        bench.set(log, b"b", b"2")
+    assert log.close()
+    bench.files.fail.clear()
+    log = bench.open()
+    bench.set(log, b"c", b"3")
+    assert log.close()
+    kept = {b"b": b"2"} if failing == "rotate" else {}
+    assert bench.recovered() == {b"a": b"1", b"c": b"3", **kept}
+
+
+def test_a_disk_with_space_for_the_batch_but_for_no_room_takes_the_batch(bench: Bench) -> None:
+    log = bench.open()
+    for number in range(20):
+        bench.files.write_limit = 200
+        bench.set(log, b"k%d" % number, b"v")
+        assert log.state is OK
+        assert len(increment(bench, log)) == log.segment_bytes
+    bench.files.write_limit = None
+    bench.set(log, b"last", b"v")
+    assert len(increment(bench, log)) > log.segment_bytes
+    assert log.close()
+    assert len(bench.recovered()) == 21
+
+
+def test_a_write_that_fails_within_room_leaves_none_and_goes_on_where_it_was(bench: Bench) -> None:
+    log = bench.open()
+    bench.set(log, b"a", b"1")
+    size = log.segment_bytes
+    bench.files.write_limit = 30
+    bench.set(log, b"b", b"2")
+    assert log.state is FAILED
+    assert len(increment(bench, log)) == size
+    bench.files.write_limit = None
+    assert log.retry()
+    bench.set(log, b"c", b"3")
+    assert log.close()
+    assert bench.recovered() == {b"a": b"1", b"b": b"2", b"c": b"3"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from persistence_fakes import content, real_server, records, server_binaries, start
+from persistence_fakes import content, real_server, records, respkv_server, server_binaries, start
 
 from respkv.commands.replay import Replayer
 from respkv.engine.keyspace import open_engine
@@ -305,6 +305,28 @@ def test_a_directory_of_ours_passes_redis_check_aof_and_loads(tmp_path: Path) ->
             b"a": b"1",
             b"b": b"2",
         }
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_a_killed_server_left_with_room_behind_it_is_loaded_here_and_there(tmp_path: Path, server: str) -> None:
+    with respkv_server(tmp_path) as client:
+        client.set("a", "1")
+        client.set("b", "2")
+    left = incr_path(tmp_path).read_bytes()
+    assert left.endswith(b"####\r\n")
+    with real_server(SERVERS[server], tmp_path) as client:
+        assert client.mget("a", "b") == [b"1", b"2"]
+        client.set("theirs", "3")
+    with real_server(SERVERS[server], tmp_path) as client:
+        assert client.mget("a", "b", "theirs") == [b"1", b"2", b"3"]
+    assert values(tmp_path) == {b"a": b"1", b"b": b"2", b"theirs": b"3"}
+
+    incr_path(tmp_path).write_bytes(left)
+    _, found = start(tmp_path)
+    assert found.cut == []
+    assert incr_path(tmp_path).read_bytes() == left.rstrip(b"#\r\n") + b"\r\n"
+    append(tmp_path, [[b"SET", b"c", b"3"]])
+    assert values(tmp_path) == {b"a": b"1", b"b": b"2", b"c": b"3"}
 
 
 # What RESEARCH tried on real Redis: five damages, and what becomes of each here

@@ -1,9 +1,13 @@
 """Logs cut and damaged in every place: tails may be cut, middles may not, no wrong value gets through."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from respkv.persistence.batch import encode, make_header
 from respkv.persistence.log_reader import LogReader
+from respkv.persistence.preallocation import BLOCK_SIZE, filler, room_end
 from respkv.persistence.tail import SECTOR_SIZE, Ending, judge
 
 PLAIN = b"*3\r\n$3\r\nSET\r\n$1\r\np\r\n$5\r\nplain\r\n"
@@ -197,12 +201,19 @@ def test_an_annotation_of_1024_bytes_is_refused_as_redis_refuses_it() -> None:
 FIVE = [sets((b"%d" % number, b"%d" % number * 1200)) for number in range(5)]
 
 
-def test_sectors_missing_before_later_ones_are_torn_if_nobody_had_been_promised_them() -> None:
+Blank = Callable[[int], bytes]
+BLANKS: list[Blank] = [bytes, partial(bytes.__mul__, b"#")]
+"""What is on the disk in place of data that did not arrive: zeros in a file that grew, `#` in prepared room."""
+in_each_kind_of_space = pytest.mark.parametrize("blank", BLANKS, ids=["zeros", "room"])
+
+
+@in_each_kind_of_space
+def test_sectors_missing_before_later_ones_are_torn_if_nobody_had_been_promised_them(blank: Blank) -> None:
     for synced in range(5):
         log, ends = build(*FIVE, synced=synced)
         for first in range(0, len(log) - 512, 512):
             for size in (512, 1024, 4096):
-                commands, ending, _ = read(log[:first] + bytes(len(log[first : first + size])) + log[first + size :])
+                commands, ending, _ = read(log[:first] + blank(len(log[first : first + size])) + log[first + size :])
                 broken = sum(end <= first for end in ends)
                 # Later batches were written when `synced` ones were known to be on disk; if one is left to tell.
                 is_known = any(first + size <= end for end in ends[:-1])
@@ -226,15 +237,18 @@ def test_sectors_missing_before_a_batch_that_says_nothing_of_syncs_are_damage() 
     assert read(broken)[1].is_damage
 
 
-def test_a_missing_head_of_the_first_batch_is_torn_in_a_file_that_is_known_to_be_ours() -> None:
+@in_each_kind_of_space
+def test_a_missing_head_of_the_first_batch_is_torn_in_a_file_that_is_known_to_be_ours(blank: Blank) -> None:
     log, ends = build(b"", sets(*((b"%d" % number, b"x" * 50) for number in range(30))))
     for first in (ends[0], 512, 1024):
-        _, ending, _ = read(log[:first] + bytes(512) + log[first + 512 :])
+        behind = (first // SECTOR_SIZE + 1) * SECTOR_SIZE
+        _, ending, _ = read(log[:first] + blank(behind - first) + log[behind:])
         assert (ending.is_damage, ending.offset) == (False, ends[0]), first
     assert read(bytes(512) + log[512:])[1].is_damage
 
 
-def test_a_line_that_goes_on_in_a_missing_sector_is_torn() -> None:
+@in_each_kind_of_space
+def test_a_line_that_goes_on_in_a_missing_sector_is_torn(blank: Blank) -> None:
     def across(size: int) -> tuple[bytes, list[int], int]:
         """A log whose second batch is of so many bytes more or less, its ends, and the end of the third one's line."""
         log, ends = build(b"", sets((b"k", b"x" * size)), sets((b"k", b"y" * 1500)))
@@ -249,10 +263,10 @@ def test_a_line_that_goes_on_in_a_missing_sector_is_torn() -> None:
     log, ends, line_end = across(size)
     boundary = line_end // SECTOR_SIZE * SECTOR_SIZE
     for missing in (SECTOR_SIZE, 2 * SECTOR_SIZE):
-        broken = log[:boundary] + bytes(missing) + log[boundary + missing :]
+        broken = log[:boundary] + blank(missing) + log[boundary + missing :]
         commands, ending, _ = read(broken)
         assert (ending.is_damage, ending.offset, len(commands)) == (False, ends[1], 1)
-    changed = log[: line_end - 3] + b"\0" + log[line_end - 2 :]
+    changed = log[: line_end - 3] + blank(1) + log[line_end - 2 :]
     assert read(changed)[1].is_damage
 
 
@@ -304,3 +318,115 @@ def test_a_proof_is_found_behind_more_headers_than_are_held(monkeypatch: pytest.
     _, ending, _ = read(log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :])
     assert ending.is_damage
     assert f"whole batch at offset {ends[1]}" in ending.reason
+
+
+def with_room(log: bytes) -> bytes:
+    return log + filler(len(log), room_end(len(log)))
+
+
+def test_a_log_with_room_behind_it_ends_clean_wherever_it_ends_and_wherever_the_room_is_cut() -> None:
+    for size in [*range(BLOCK_SIZE - 300, BLOCK_SIZE + 10), 300_000]:
+        log, _ = build(*THREE, sets((b"k", b"x" * size)))
+        data = with_room(log)
+        commands, ending, reader = read(data)
+        assert (len(commands), ending, reader.unverified_bytes) == (5, Ending(len(log)), 0), size
+    for size in [*range(len(log) + 2, len(log) + 600), *range(len(data) - 9, len(data) - 1)]:
+        assert read(data[:size])[1] == Ending(len(log)), size
+
+
+def test_a_batch_that_did_not_reach_its_room_as_a_whole_is_torn() -> None:
+    for value_size in (10, 300, 1100, 5000):
+        before, _ = build(*THREE)
+        whole, _ = build(*THREE, sets((b"k", b"x" * value_size), (b"l", b"2")))
+        room = with_room(before)
+        data = whole + room[len(whole) :]
+        sectors = range(len(before) // SECTOR_SIZE, -(-len(whole) // SECTOR_SIZE))
+        for arrived in range(1 << min(len(sectors), 8)):
+            mixed = bytearray(room)
+            for number, sector in enumerate(sectors):
+                if number >= 8 or arrived >> number & 1:
+                    part = slice(sector * SECTOR_SIZE, (sector + 1) * SECTOR_SIZE)
+                    mixed[part] = data[part]
+            commands, ending, _ = read(bytes(mixed))
+            if mixed == data:
+                assert (len(commands), ending) == (6, Ending(len(whole)))
+            else:
+                assert (len(commands), ending.offset, ending.is_damage) == (4, len(before), False), arrived
+
+
+def test_what_is_left_of_a_batch_is_no_line_of_the_room_though_it_begins_with_a_line_end() -> None:
+    """Else the commands behind it would be taken, and a batch is there whole or not at all."""
+    begin, _ = build(b"")
+    for padding in range(SECTOR_SIZE):
+        rest = encode([[b"SELECT", b"1"], [b"SET", b"b", b"2" * 900]])
+        log, _ = build(b"", sets((b"k", b"x" * padding)) + rest)
+        if log.startswith(b"\r\n" + rest[:20], SECTOR_SIZE):
+            commands, ending, _ = read(with_room(begin)[:SECTOR_SIZE] + log[SECTOR_SIZE:] + with_room(log)[len(log) :])
+            assert (commands, ending.offset, ending.is_damage) == ([], len(begin), False)
+            return
+    raise AssertionError("no such length")
+
+
+def test_a_flipped_bit_before_room_is_found_or_does_no_harm() -> None:
+    log, _ = build(*THREE)
+    data = with_room(log)
+    original, _, _ = read(log)
+    for at in range(len(log) + SECTOR_SIZE):
+        for bit in range(8):
+            commands, ending, _ = read(data[:at] + bytes((data[at] ^ 1 << bit,)) + data[at + 1 :])
+            assert commands == original[: len(commands)], (at, bit)
+            if at >= len(log):
+                assert commands == original, (at, bit)
+                assert ending.offset == len(log), (at, bit)
+                assert ending.is_damage or at % SECTOR_SIZE == 0, (at, bit)
+            elif ending.dropped_bytes == 0:
+                assert commands == original, (at, bit)
+            else:
+                assert ending.is_damage, (at, bit)
+
+
+def test_a_batch_that_is_missing_whole_is_damage_if_the_next_says_that_it_was_promised() -> None:
+    sizes = range(SECTOR_SIZE)
+    size = next(size for size in sizes if len(build(*THREE, sets((b"k", b"x" * size)))[0]) % SECTOR_SIZE == 0)
+    for synced, is_damage in ((3, False), (4, True)):
+        log, ends = build(*THREE, sets((b"k", b"x" * size)), THREE[2], synced=synced)
+        lost = log[: ends[2]] + b"#" * (ends[3] - ends[2]) + log[ends[3] :]
+        commands, ending, _ = read(with_room(lost))
+        assert (len(commands), ending.offset, ending.is_damage) == (4, ends[2], is_damage)
+
+
+def test_room_whose_filler_arrived_in_part_is_cut() -> None:
+    log, _ = build(*THREE)
+    room = with_room(log)
+    for first in range(len(room) // SECTOR_SIZE):
+        start = max(len(log), first * SECTOR_SIZE)
+        missing = room[:start] + bytes((first + 1) * SECTOR_SIZE - start) + room[(first + 1) * SECTOR_SIZE :]
+        _, ending, _ = read(missing)
+        assert (ending.offset, ending.is_damage) == (len(log), False), first
+    # More room behind this, over its line end; and the sector with that is still the old one.
+    longer = log + filler(len(log), 4 * len(room))
+    _, ending, _ = read(longer[: len(room) - 2] + b"\r\n" + longer[len(room) :])
+    assert (ending.offset, ending.is_damage) == (len(log), False)
+
+
+def test_what_redis_appends_behind_room_is_read() -> None:
+    log, _ = build(*THREE)
+    theirs = encode([[b"SELECT", b"0"], [b"SET", b"r", b"1"]])
+    data = with_room(log) + theirs
+    commands, ending, reader = read(data)
+    assert [argv[1] for argv in commands] == [b"a", b"b", b"c", b"d", b"0", b"r"]
+    assert (ending, reader.unverified_bytes) == (Ending(len(data)), len(data) - len(log))
+    for size in range(1, len(theirs)):
+        torn = data[:-size]
+        _, ending, _ = read(torn)
+        assert not ending.is_damage
+        assert ending.offset + ending.dropped_bytes in (len(torn), len(log)), size
+
+
+def test_a_missing_batch_before_one_that_is_there_is_damage_if_it_was_promised() -> None:
+    for synced, is_damage in ((1, False), (2, True)):
+        log, ends = build(*FIVE[:4], synced=synced)
+        start = -(-ends[0] // SECTOR_SIZE) * SECTOR_SIZE
+        lost = log[: ends[0]] + b"#" * (start + 3 * SECTOR_SIZE - ends[0]) + log[start + 3 * SECTOR_SIZE :]
+        commands, ending, _ = read(with_room(lost))
+        assert (len(commands), ending.offset, ending.is_damage) == (1, ends[0], is_damage)
