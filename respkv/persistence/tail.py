@@ -187,10 +187,10 @@ class _Judge:
         return self._torn("torn command")
 
     def _is_cut_annotation(self) -> bool:
-        """True if the annotation is printable and has no line end up to the zeros that end the file."""
+        """True if the annotation has no line end up to the zeros or the room that end the file."""
         length = self.data_end - self.offset
         return (
-            self.data_end < self.size
+            self.data_end < self.reader.size
             and length < ANNOTATION_LIMIT
             and b"\n" not in self.reader.read_at(self.offset, length)
         )
