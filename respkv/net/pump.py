@@ -7,10 +7,14 @@ Everything in here is synchronous, and compiled; `respkv.net.service` lets Trio 
 Waiting for the disk (`appendfsync always`): if most of the clients that are active wait for it anyway, the pump syncs
 in place as soon as nobody else is ready, since handing over to a thread costs more than it gains (one client: 124 µs
 against a sync of 190 µs). Otherwise the sync thread waits, and everyone else goes on.
+
+Before a long sync in place those who were just answered may ask again, for up to a quarter of its time. Else clients
+fall into two halves, one of which waits for the disk while the other is answered, and each sync serves but one of them.
 """
 
 import logging
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +33,9 @@ TURNS_NS: Final = 20_000_000
 
 SHORT_TURNS_NS: Final = 5_000_000
 """The same while another task has much to do."""
+
+_LONG_SYNC_NS: Final = 400_000
+_GATHERING_SHARE: Final = 4
 
 UNSENT_PAUSE_BYTES: Final = 32 * 1024 * 1024
 """With so much output unread, a client's requests are left in its socket until it reads."""
@@ -64,6 +71,12 @@ class Pump:
         self._window_lively = 0
         self._window_answers = 0
         self._window_waited = 0
+        # How long the last sync in place took, until when others may join the next one (steady clock; 0: not begun),
+        # whether anybody did, and whether it pays to wait for them: after a vain wait not before the next window.
+        self._sync_ns = 0
+        self._gather_until_ns = 0
+        self._gathered = False
+        self._gathers = True
         # Connections with output that their clients do not read.
         self._lagging: dict[int, Connection] = {}
 
@@ -112,6 +125,8 @@ class Pump:
                 continue
             # Whoever waits for the disk is to wait no longer than it takes to see whether others are ready.
             events = self._poll(BRIEF_S if self.lingers and not self._holding else 0)
+            if not events and self._holding and self._sync_ns > _LONG_SYNC_NS:
+                events = self._gather()
         if self._holding:
             self._see_to_disk()
 
@@ -228,6 +243,7 @@ class Pump:
         self._window_lively = 0
         self._window_answers = 0
         self._window_waited = 0
+        self._gathers = True
 
     def enforce_limits(self) -> None:
         """Close clients that have gone over a limit. O(clients that do not read)."""
@@ -299,9 +315,30 @@ class Pump:
         else:
             self.durability.sync_soon()
 
+    def _gather(self) -> list[tuple[int, int]]:
+        """Who is ready before a long sync begins in place: those whom the last one let go, above all."""
+        if not self._gathers or not self.syncs_in_place or self._sync_is_in_flight():
+            return []
+        now_ns = steady_ns()
+        if self._gather_until_ns == 0:
+            self._gather_until_ns = now_ns + self._sync_ns // _GATHERING_SHARE
+        while now_ns < self._gather_until_ns:
+            # Polling would wait for whole milliseconds.
+            time.sleep(self._sync_ns / (4e9 * _GATHERING_SHARE))
+            if events := self._poll(0):
+                self._gathered = True
+                return events
+            now_ns = steady_ns()
+        self._gathers = self._gathered
+        return []
+
     def _sync_in_place(self) -> None:
         if not self._sync_is_in_flight():
+            started_ns = steady_ns()
             self.durability.sync_now()
+            self._sync_ns = steady_ns() - started_ns
+            self._gather_until_ns = 0
+            self._gathered = False
             self.release()
 
     def _sync_is_in_flight(self) -> bool:
