@@ -61,6 +61,8 @@ class FileReport:
         if found is None:
             return f"{name}: not looked at, since it goes on from the one above"
         parts = [f"{self.size} bytes"]
+        if room := self.size - found.position.size:
+            parts.append(f"{room} of them room for more")
         if found.key_count or found.aux:
             parts.append(f"{found.key_count} keys")
         if found.batch_count or found.command_count:

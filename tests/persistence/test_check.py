@@ -92,9 +92,19 @@ def test_a_sound_log(directory: Path, capsys: pytest.CaptureFixture[str]) -> Non
     out = capsys.readouterr().out
     assert "appendonly.aof.1.incr.aof: " in out
     assert "1000 commands in 1000 batches, all checksums fit" in out
+    assert "room" not in out
     assert "sound: 1000 keys would be loaded" in out
     assert {path: path.read_bytes() for path in (directory / "appendonlydir").iterdir()} == before
     assert [path.name for path in directory.iterdir()] == ["appendonlydir"]
+
+
+def test_room_that_a_killed_server_had_prepared_is_named_and_nothing_is_wrong_with_it(tmp_path: Path) -> None:
+    with respkv_server(tmp_path) as client:
+        client.set("a", "1")
+    report = check(str(tmp_path))
+    assert report.is_sound
+    size = len(next(tmp_path.rglob("*.incr.aof")).read_bytes().rstrip(b"#\r\n") + b"\r\n")
+    assert f"{report.files[-1].size} bytes, {report.files[-1].size - size} of them room for more" in report.text()
 
 
 @each_damage
