@@ -117,7 +117,7 @@ def _dumped(prepare: Preparation, key: str) -> Callable[[Connection, int], Words
 
 @dataclass(frozen=True)
 class Case:
-    """A command, what has to be there, whether that is gone afterwards, and whether all takes far below a millisecond."""
+    """A command, what has to be there, whether that is gone afterwards, and whether it takes far less than 1 ms."""
 
     name: str
     words: Words | Callable[[Connection, int], Words]
