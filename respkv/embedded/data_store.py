@@ -4,9 +4,10 @@ The cap counts all files, and a compaction writes the new base beside the old lo
 
 Rule: a change is accepted while   log + change + next base + DELs to come   <= max_file_bytes
 
-where the next base is estimated from above by what is in memory, and the DELs are those of the keys that will expire.
-If a change does not fit, the log is compacted; if it does not fit then, the store is full: the data take about half of
-the cap. Deleting always works, since some room is kept for it alone.
+where the log counts with the room that is prepared behind it, the next base is estimated from above by what is in
+memory, and the DELs are those of the keys that will expire. If a change does not fit, the log is compacted; if it does
+not fit then, the store is full: the data take about half of the cap. Deleting always works, since some room is kept for
+it alone.
 """
 
 import json
@@ -28,6 +29,7 @@ from respkv.embedded.errors import (
     StoreFullError,
     ValueTooLargeError,
 )
+from respkv.persistence.preallocation import BLOCK_SIZE, ROOM_MAX
 
 FILES_MIN_BYTES: Final = 64 * 1024
 """The least cap: manifest, lock and headers have to fit into it as well."""
@@ -90,6 +92,12 @@ class DataStore:
         self._full_at_lsn = -1
         self._compactions = 0
         self._core = Core(os.path.abspath(path), {})
+        # Of a small cap it would take too much.
+        room_max = min(ROOM_MAX, max_file_bytes // 256 // BLOCK_SIZE * BLOCK_SIZE)
+        self._room_bytes = room_max + BLOCK_SIZE if room_max else 0
+        log = self._core.storage.log
+        assert log is not None
+        log.room_max = room_max
 
     def create(self, key: str, value: dict[str, Any], ttl: int | None = None) -> None:
         """Store the JSON object `value` under a new key, for `ttl` seconds (None: for good). O(1).
@@ -218,7 +226,7 @@ class DataStore:
             base_bytes = max(base_bytes, self._base_bytes)
         self._base_bytes = base_bytes
         dels_bytes = db.expiring_size() * self._del_bytes()
-        used_bytes = log.current_size + log.pending_bytes + _FIXED_BYTES
+        used_bytes = log.current_size + self._room_bytes + log.pending_bytes + _FIXED_BYTES
         return used_bytes + record_bytes + base_bytes + dels_bytes + reserve_bytes <= self.max_file_bytes
 
     def _del_bytes(self) -> int:

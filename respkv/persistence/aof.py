@@ -29,10 +29,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from respkv.persistence.batch import FIRST_BATCH, FIRST_CHECKSUM, Effect, encode_pieces, make_header, size_of
+from respkv.persistence.batch import FIRST_BATCH_BYTES, Effect, encode_pieces, first_batch, make_header, size_of
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, write_manifest
-from respkv.persistence.preallocation import SHORTEST_ROOM, filler, room_end
+from respkv.persistence.preallocation import ROOM_MAX, SHORTEST_ROOM, filler, room_end
 from respkv.persistence.sync_thread import SyncThread
 
 ALWAYS: Final[str] = "always"
@@ -62,11 +62,22 @@ class LogFailed(Exception):
 
 @dataclass(frozen=True)
 class LogPosition:
-    """Where recovery left the file to append to: its running checksum, size, and the batches before it."""
+    """Where recovery left the last increment: its running checksum, size, and the batches before it.
+
+    It is not appended to if it `is_copy`, not the file that was written: rooms of such may have gaps.
+    """
 
     checksum: int = 0
     size: int = 0
     lsn: int = 0
+    is_copy: bool = False
+
+
+def begin_increment(files: FileSystem, fd: int) -> int:
+    """Write what an increment begins with to a new file; the running checksum behind it. Raises: OSError."""
+    data, checksum = first_batch(files.number(fd))
+    files.write_whole(fd, data)
+    return checksum
 
 
 class AppendLog:
@@ -95,6 +106,8 @@ class AppendLog:
         self.base_size = 0
         self._checksum = position.checksum
         self._size = position.size
+        # How much room is prepared at most (and some of a block); 0: none. For whoever bounds what the files may take.
+        self.room_max = ROOM_MAX
         # Where the prepared room ends, if there is any, and how far a batch may reach before that has to change.
         self._room_end = 0
         self._brink = self._brink_without_room()
@@ -108,18 +121,22 @@ class AppendLog:
         self._has_torn_tail = False
         self._last_base_seq = 0
         self._last_incr_seq = 0
+        fd = -1
         if manifest is not None and manifest.incrs:
             self.manifest = manifest
             path = layout.path(manifest.incrs[-1])
-            self._fd = files.open_append(path)
+            fd = files.open_append(path)
             if files.size(path) == 0:  # as Redis makes them
-                files.write_whole(self._fd, FIRST_BATCH)
-                self._begin_file()
+                self._begin_file(begin_increment(files, fd))
             # What a killed server wrote may have been read back from the kernel's memory: from now on it is promised.
-            files.sync(self._fd)
-        else:
-            self._fd = self._start_increment(manifest or Manifest())
-            self._begin_file()
+            files.sync(fd)
+            if position.is_copy:
+                files.close(fd)
+                fd = -1
+        if fd < 0:
+            fd, checksum = self._start_increment(manifest or Manifest())
+            self._begin_file(checksum)
+        self._fd = fd
         self._measure()
         self._syncer = SyncThread(files.sync, _EVERYSEC_S if policy == EVERYSEC else 0.0)
 
@@ -235,13 +252,13 @@ class AppendLog:
             raise LogFailed(self.failure or f"the log is {self.state}")
         before = self.manifest
         try:
-            fd = self._start_increment(before)
+            fd, checksum = self._start_increment(before)
         except OSError as error:
             raise LogFailed(_reason(error)) from error
         if self._room_end:
             with contextlib.suppress(OSError):  # a reader takes it for what it is
                 self._cut()
-        self._switch(fd)
+        self._switch(fd, checksum)
         return before
 
     def rebase(self, write_base: Callable[[str], object]) -> None:
@@ -265,7 +282,7 @@ class AppendLog:
                 self.files.unlink(path)
             raise LogFailed(_reason(error)) from error
         try:
-            fd = self._start_increment(self.manifest, base)
+            fd, checksum = self._start_increment(self.manifest, base)
         except OSError as error:  # the base stays: a manifest of unknown fate may name it
             raise LogFailed(_reason(error)) from error
         self._syncer.forget()
@@ -275,7 +292,7 @@ class AppendLog:
         self.state = OK
         self.failure = ""
         self.written_lsn = self.durable_lsn = self.lsn
-        self._switch(fd)
+        self._switch(fd, checksum)
         self._measure()
 
     def adopt(self, manifest: Manifest) -> None:
@@ -370,8 +387,8 @@ class AppendLog:
 
         Raises: OSError when what is left of the room cannot be taken away.
         """
-        if self.policy == ALWAYS and end - self._size <= _ROOM_FOR_MAX:
-            self._room_end = room_end(end)
+        if self.policy == ALWAYS and self.room_max and end - self._size <= _ROOM_FOR_MAX:
+            self._room_end = room_end(end, self.room_max)
             data = filler(self._size, self._room_end)
             with contextlib.suppress(OSError):  # a full disk may well have space for the batch alone
                 if self.files.write_at(self._fd, data, self._size) == len(data):
@@ -399,8 +416,11 @@ class AppendLog:
         self._last_base_seq = max(self.manifest.next_base_seq(), self._last_base_seq + 1)
         return self.layout.base_file(self._last_base_seq)
 
-    def _start_increment(self, before: Manifest, base: LogFile | None = None) -> int:
-        """Create the next increment and name it in the manifest; with a new base, in place of all others."""
+    def _start_increment(self, before: Manifest, base: LogFile | None = None) -> tuple[int, int]:
+        """Create the next increment and name it in the manifest; with a new base, in place of all others.
+
+        Returns its descriptor and its checksum so far.
+        """
         if not self.files.is_directory(self.layout.log_directory):
             self.files.make_directory(self.layout.log_directory)
             self.files.sync_directory(self.layout.directory)
@@ -409,7 +429,7 @@ class AppendLog:
         fd = self.files.open_new(self.layout.path(incr))
         after = before if base is None else before.with_base(base, ())
         try:
-            self.files.write_whole(fd, FIRST_BATCH)
+            checksum = begin_increment(self.files, fd)
             self.files.sync(fd)
             # Its name too, and that of a new base: nothing says that a later rename reaches the disk later.
             self.files.sync_directory(self.layout.log_directory)
@@ -419,7 +439,7 @@ class AppendLog:
         except OSError:
             self.files.close(fd)
             raise
-        return fd
+        return fd, checksum
 
     def _put_manifest(self, manifest: Manifest) -> bool:
         """Write the manifest; False if it is unknown whether a start would see the old one or this.
@@ -444,16 +464,16 @@ class AppendLog:
         except OSError:
             return True
 
-    def _switch(self, fd: int) -> None:
+    def _switch(self, fd: int, checksum: int) -> None:
         self.files.close(self._fd)
         self._fd = fd
         self._older_size += self._size
-        self._begin_file()
+        self._begin_file(checksum)
 
-    def _begin_file(self) -> None:
-        """The current increment is as `_start_increment` made it."""
-        self._size = self._synced_size = len(FIRST_BATCH)
-        self._checksum = FIRST_CHECKSUM
+    def _begin_file(self, checksum: int) -> None:
+        """The current increment is as `begin_increment` made it."""
+        self._size = self._synced_size = FIRST_BATCH_BYTES
+        self._checksum = checksum
         self._room_end = 0
         self._brink = self._brink_without_room()
 

@@ -34,6 +34,7 @@ Effect = list[bytes] | bytes
 HEADER_LENGTH_START: Final = b"#HDR:v1;len:"
 SYNCED_START: Final = b";synced:"
 CHECKSUM_START: Final = b";checksum:"
+_FILE_START: Final = b";file:"
 ANNOTATION_LIMIT: Final = 1023  # bytes with the line end; redis-server fails on longer ones
 # Bounds of a command as Redis reads it back; anything beyond them in a log is damage.
 ARGUMENTS_LIMIT: Final = 1024 * 1024
@@ -100,11 +101,12 @@ def _put(data: bytes, buffer: BytesWriter, pieces: list[bytes]) -> None:
 
 
 class Header:
-    """What an annotation line says about the payload behind it; `synced_size` is -1 if it does not say."""
+    """What an annotation line says about the payload behind it; what it does not say is -1."""
 
-    def __init__(self, payload_size: int, synced_size: int, checksum: int, covered: bytes) -> None:
+    def __init__(self, payload_size: int, synced_size: int, file_number: int, checksum: int, covered: bytes) -> None:
         self.payload_size = payload_size
         self.synced_size = synced_size
+        self.file_number = file_number
         self.checksum = checksum
         self.covered = covered
 
@@ -141,9 +143,21 @@ def _checksum(covered: bytes, payload: list[bytes], previous: int) -> int:
     return checksum
 
 
-FIRST_BATCH, FIRST_CHECKSUM = make_header([b""], 0, 0)
-"""What each increment begins with, on disk before its name is: a batch without commands. It tells that the file is
-ours, whatever a power failure does to the first commands in it."""
+FIRST_BATCH_START: Final = b"#HDR:v1;len:0;synced:0;file:"
+
+
+def first_batch(number: int) -> tuple[bytes, int]:
+    """What file `number` (`FileSystem.number`) begins with as an increment, and the running checksum behind it.
+
+    A batch without commands, of FIRST_BATCH_BYTES, which is on disk before the file's name is. It tells that the file
+    is ours, whatever a power failure does to the first commands in it, and whether it is still the same file or a copy.
+    """
+    covered = b"%b%020d;" % (FIRST_BATCH_START, number)
+    checksum = crc64(covered, 0)
+    return b"%bchecksum:%016x;\r\n" % (covered, checksum), checksum
+
+
+FIRST_BATCH_BYTES: Final = len(first_batch(0)[0])
 
 
 def parse_header(line: bytes) -> Header | None:
@@ -161,12 +175,19 @@ def parse_header(line: bytes) -> Header | None:
     checksum_digits = line[mark + 10 : mark + 26]
     if not digits.isdigit() or len(digits) > 15 or not _is_hex(checksum_digits):
         return None
-    synced_size = -1
-    if line.startswith(SYNCED_START, end):
-        synced_digits = line[end + len(SYNCED_START) : line.find(b";", end + 1)]
-        if synced_digits.isdigit() and len(synced_digits) <= 15:
-            synced_size = int(synced_digits)
-    return Header(int(digits), synced_size, int(checksum_digits, 16), line[: mark + 1])
+    synced_size = _number_of(line, SYNCED_START, end, 15)
+    file_number = _number_of(line, _FILE_START, end, 20)
+    return Header(int(digits), synced_size, file_number, int(checksum_digits, 16), line[: mark + 1])
+
+
+def _number_of(line: bytes, name: bytes, start: int, digits_max: int) -> int:
+    """The number in the field that begins with `name`, at `start` or behind it; -1 if there is none."""
+    at = line.find(name, start)
+    if at < 0:
+        return -1
+    at += len(name)
+    digits = line[at : line.find(b";", at)]
+    return int(digits) if digits.isdigit() and len(digits) <= digits_max else -1
 
 
 def _is_hex(digits: bytes) -> bool:

@@ -33,9 +33,8 @@ from pathlib import Path
 import respkv.commands.all  # (fills the table of commands, for the child)
 from respkv.engine.engine import Engine
 from respkv.errors import StartupError
-from respkv.persistence.aof import OK, AppendLog, LogFailed
+from respkv.persistence.aof import OK, AppendLog, LogFailed, begin_increment
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import FIRST_BATCH
 from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.lock import DirectoryLock
 from respkv.persistence.manifest import Layout, LogFile, Manifest, find_layout, write_manifest
@@ -490,7 +489,7 @@ def _compact_offline(files: FileSystem, layout: Layout) -> str:
     # An increment too, begun as a server begins them: then nothing about the directory is unusual.
     incr = layout.incr_file(manifest.next_incr_seq())
     fd = files.open_new(layout.path(incr))
-    files.write_whole(fd, FIRST_BATCH)
+    begin_increment(files, fd)
     files.sync(fd)
     files.close(fd)
     files.sync_directory(layout.log_directory)

@@ -71,6 +71,8 @@ class LogReader:
         self.unverified_bytes = 0
         self.last_was_batch = False
         self.stop = ""
+        # By its first batch; -1 if it does not say.
+        self.file_number = -1
         self.header: Header | None = None
         self.payload_start = 0
         self._window = b""
@@ -226,6 +228,8 @@ class LogReader:
 
     def _take_batch(self, header: Header, line_size: int, commands: list[list[bytes]]) -> None:
         whole = line_size + header.payload_size
+        if self.batch_count == 0 and header.file_number >= 0:
+            self.file_number = header.file_number
         self.header = header
         self.payload_start = self.position + line_size
         if not self._holds(whole):

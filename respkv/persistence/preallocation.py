@@ -23,13 +23,16 @@ SHORTEST_ROOM: Final = len(ROOM_START + LINE_END)
 # It grows with the file, so that a small store stays small. To fill the most takes a tenth of a millisecond, once in
 # a thousand batches or so.
 _LEAST: Final = 16 * 1024
-_MOST: Final = 256 * 1024
+ROOM_MAX: Final = 256 * 1024
 _READ_SIZE: Final = 1 << 16
 
 
-def room_end(end: int) -> int:
-    """Where room ends that has space for more behind `end`, in bytes from the start of the file."""
-    size = min(max(end, _LEAST), _MOST)
+def room_end(end: int, most: int = ROOM_MAX) -> int:
+    """Where room ends that has space for `most` bytes behind `end` (and some of a block), or less while that is much.
+
+    In bytes from the start of the file.
+    """
+    size = min(max(end, _LEAST), most)
     return -(-(end + size) // BLOCK_SIZE) * BLOCK_SIZE
 
 

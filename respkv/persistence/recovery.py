@@ -26,7 +26,7 @@ from respkv.engine.keyspace import open_engine
 from respkv.errors import BadDatabaseIndex, ReplyError, StartupError
 from respkv.persistence import dump  # noqa: F401  (its commands may be in a log)
 from respkv.persistence.aof import LogPosition
-from respkv.persistence.batch import FIRST_BATCH
+from respkv.persistence.batch import FIRST_BATCH_BYTES, FIRST_BATCH_START
 from respkv.persistence.damage import DamagedFile, TooFewDatabases
 from respkv.persistence.files import TEMPORARY, FileSystem
 from respkv.persistence.functions import library_name
@@ -156,7 +156,10 @@ def find_source(files: FileSystem, layout: Layout) -> tuple[str, Manifest | None
 
 def _is_unused(files: FileSystem, path: str) -> bool:
     """True if nothing was ever appended to the file: a start died between making it and naming it."""
-    return files.size(path) <= len(FIRST_BATCH) and FIRST_BATCH.startswith(files.read_all(path).rstrip(b"\0"))
+    if files.size(path) > FIRST_BATCH_BYTES:
+        return False
+    start = files.read_all(path).rstrip(b"\0")[: len(FIRST_BATCH_START)]
+    return FIRST_BATCH_START.startswith(start)
 
 
 def _refuse_unnamed(files: FileSystem, layout: Layout, manifest: Manifest) -> None:
@@ -335,7 +338,8 @@ class _FileLoader:
             start = reader.position
         log = LogReader(self.read_at, self.size, start)
         yield from self._run_log(log)
-        ending = judge(log)
+        is_copy = log.file_number not in (-1, self.files.number(self.fd))
+        ending = judge(log, is_copy)
         if self.replayer.in_transaction() and not ending.is_damage:
             offset = self._offset_of_open_multi(start, ending.offset)
             ending = Ending(offset, self.size - offset, "transaction without its EXEC", log.last_was_batch)
@@ -344,7 +348,7 @@ class _FileLoader:
         recovered = self.recovered
         recovered.batch_count += log.batch_count
         recovered.unverified_bytes += log.unverified_bytes
-        recovered.position = LogPosition(log.checksum, ending.offset, recovered.batch_count)
+        recovered.position = LogPosition(log.checksum, ending.offset, recovered.batch_count, is_copy)
         if ending.dropped_bytes:
             recovered.cut.append((self.path, ending))
 

@@ -11,6 +11,8 @@ sectors, or all up to the end), `#` where room had been prepared for them (whole
 complete, has no such blanks, and still fails its checksum was changed later: damage. (etcd tells the two apart in the
 same way.)
 Rule 3: in doubt it is damage. A refused start loses nothing.
+Rule 4: in a copy of a file, made while a server wrote over its room, blocks can be older than those behind them. Then
+the copy is as old as the first of them; nobody was promised that it has more. (How copies are known: `first_batch`.)
 
 The proof in rule 1 is the running checksum: a later batch that continues it from the value which the broken
 batch's own header announces. Behind plain Redis commands, which have no checksums, a run of well-formed
@@ -77,16 +79,17 @@ class _Promises:
         return _Promises(self.start, min(self.least, said), max(self.greatest, said))
 
 
-def judge(reader: LogReader) -> Ending:
-    """What it means that `reader` stopped where it did."""
+def judge(reader: LogReader, is_copy: bool = False) -> Ending:
+    """What it means that `reader` stopped where it did; in a copy, blocks may be older than those behind them."""
     if reader.stop == AT_END:
         return Ending(reader.position)
-    return _Judge(reader).judge()
+    return _Judge(reader, is_copy).judge()
 
 
 class _Judge:
-    def __init__(self, reader: LogReader) -> None:
+    def __init__(self, reader: LogReader, is_copy: bool) -> None:
         self.reader = reader
+        self.is_copy = is_copy
         self.offset = reader.position
         # Without the room at its end.
         self.size = self._find_end()
@@ -100,6 +103,8 @@ class _Judge:
         if stop == BAD_ROOM and self._is_blank():
             return self._torn("room for the log that never reached the disk as a whole")
         promises = self._find_promises()
+        if self.is_copy and self._is_gap(promises):
+            return self._torn("gap, as in a copy that was made while a server wrote")
         if promises is not None and promises.greatest > self.offset:
             return self._damage(f"{stop}, and a later batch was written when this was known to be on disk")
         if promises is not None and promises.least >= 0 and self._has_blank_sector(self.offset, promises.start):
@@ -164,6 +169,14 @@ class _Judge:
         if not self.reader.last_was_batch and self._resyncs():
             return self._damage("zero bytes, followed by commands")
         return self._torn("zero bytes where the last append should be")
+
+    def _is_gap(self, promises: _Promises | None) -> bool:
+        """True if room is left in the place of data that were written later than it, and before what follows."""
+        if self.reader.stop == BAD_ROOM:
+            return True
+        return promises is not None and b"#" * SECTOR_SIZE in self.reader.read_at(
+            self.offset, promises.start - self.offset
+        )
 
     def _judge_room(self, promises: _Promises | None) -> Ending:
         """Behind room there is something: the rest of a batch whose first sectors are missing, or a change."""

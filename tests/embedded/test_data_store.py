@@ -1,5 +1,6 @@
 """Create, read and delete; the limits; and files that never take more than their cap."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -182,13 +183,28 @@ def test_room_is_made_by_keys_that_expire(tmp_path: Path) -> None:
         assert disk_bytes(store.path) <= 200_000
 
 
+@pytest.mark.parametrize(("cap", "has_room"), [(100_000, False), (3_000_000, True)])
+def test_room_behind_the_log_counts_as_well(tmp_path: Path, cap: int, has_room: bool) -> None:
+    with respkv.DataStore(tmp_path, max_file_bytes=cap) as store:
+        log = store._core.storage.log
+        assert log is not None
+        had_room = False
+        with contextlib.suppress(respkv.StoreFullError):
+            for number in range(100_000):
+                store.create(f"{number}", {"v": "x" * 1000})
+                assert disk_bytes(store.path) <= cap
+                had_room |= disk_bytes(store.path) > log.current_size + 8192
+        assert len(store) > cap // 3000
+        assert had_room == has_room
+
+
 def test_a_full_store_is_not_compacted_again_and_again(tmp_path: Path) -> None:
     with respkv.DataStore(tmp_path, max_file_bytes=100_000) as store:
         fill(store, "a")
         compactions = store._core.storage.rewrites
         for _ in range(5):
             with pytest.raises(respkv.StoreFullError):
-                store.create("b", {"v": "x" * 200})
+                store.create("b", {"v": "x" * 300})
         assert store._core.storage.rewrites == compactions
 
 

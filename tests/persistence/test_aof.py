@@ -24,7 +24,7 @@ from respkv.persistence.aof import (
     LogFailed,
 )
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import FIRST_BATCH, encode, make_header
+from respkv.persistence.batch import FIRST_BATCH_BYTES, encode, first_batch, make_header
 from respkv.persistence.log_reader import AT_END, LogReader
 from respkv.persistence.manifest import Layout, read_manifest
 
@@ -76,7 +76,7 @@ def wait_readable(log: AppendLog) -> None:
 def test_a_new_log_is_a_manifest_and_an_increment_without_commands(bench: Bench) -> None:
     log = bench.open()
     assert read_manifest(bench.files, bench.layout.manifest_path).to_load() == (bench.layout.incr_file(1),)
-    assert (log.lsn, log.durable_lsn, log.state, log.current_size) == (0, 0, OK, len(FIRST_BATCH))
+    assert (log.lsn, log.durable_lsn, log.state, log.current_size) == (0, 0, OK, FIRST_BATCH_BYTES)
 
 
 def test_an_empty_increment_such_as_redis_makes_is_begun_as_ours(bench: Bench) -> None:
@@ -86,7 +86,7 @@ def test_an_empty_increment_such_as_redis_makes_is_begun_as_ours(bench: Bench) -
     log = bench.open()
     bench.set(log, b"k", b"v")
     assert log.close()
-    assert path.read_bytes().startswith(FIRST_BATCH + b"#HDR:")
+    assert path.read_bytes().startswith(first_batch(path.stat().st_ino)[0] + b"#HDR:")
     assert bench.recovered() == {b"k": b"v"}
 
 
@@ -396,7 +396,7 @@ def test_each_batch_says_how_much_was_on_disk_when_it_was_written(bench: Bench) 
     text = b"".join(Path(bench.layout.path(item)).read_bytes() for item in log.manifest.incrs)
     told = [int(part.partition(b";")[0]) for part in text.split(b";synced:")[1:]]
     assert size < whole < grown
-    first = len(FIRST_BATCH)
+    first = FIRST_BATCH_BYTES
     assert told == [0, first, first, whole, grown, 0, first]
 
 

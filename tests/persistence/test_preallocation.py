@@ -16,6 +16,11 @@ def test_room_ends_with_a_block_and_takes_some_batches(end: int) -> None:
     assert stop - end <= max(end, 16 * 1024) + BLOCK_SIZE
 
 
+@given(ENDS, st.integers(1, 64).map(lambda blocks: blocks * BLOCK_SIZE))
+def test_room_is_not_longer_than_it_may_be(end: int, most: int) -> None:
+    assert room_end(end, most) - end < most + BLOCK_SIZE
+
+
 @given(ENDS, st.integers(0, 1 << 17))
 def test_its_filler_is_one_line_and_its_end_is_known(start: int, size: int) -> None:
     stop = room_end(start + size)

@@ -13,7 +13,7 @@ from respkv.engine.keyspace import open_engine
 from respkv.errors import StartupError
 from respkv.persistence.aof import AppendLog, LogPosition
 from respkv.persistence.base import write_base
-from respkv.persistence.batch import FIRST_BATCH, Effect, encode, make_header
+from respkv.persistence.batch import Effect, encode, first_batch, make_header
 from respkv.persistence.damage import DamagedFile
 from respkv.persistence.files import FileSystem
 from respkv.persistence.manifest import Layout, LogFile, Manifest, read_manifest, write_manifest
@@ -162,7 +162,8 @@ def test_a_log_without_its_manifest_is_not_an_empty_store(tmp_path: Path) -> Non
     with pytest.raises(StartupError, match="manifest is missing"):
         start(tmp_path)
     # What a start leaves that died between making the first increment and naming it, or whose power failed then.
-    for unused in (FIRST_BATCH, FIRST_BATCH[:20], bytes(len(FIRST_BATCH)), b""):
+    begun, _ = first_batch(7)
+    for unused in (begun, begun[:20], begun[:-9], bytes(len(begun)), b""):
         incr_path(tmp_path).write_bytes(unused)
         assert start(tmp_path)[1].source == "empty"
 
@@ -176,7 +177,7 @@ def test_a_manifest_that_lost_its_end_does_not_lose_an_increment(tmp_path: Path)
     manifest.write_bytes(manifest.read_bytes().partition(b"#")[0])
     with pytest.raises(StartupError, match=r"does not name appendonly\.aof\.7\.incr\.aof"):
         start(tmp_path)
-    newer.write_bytes(FIRST_BATCH)
+    newer.write_bytes(first_batch(7)[0])
     assert content(start(tmp_path)[0]) == {b"a": b"1"}
 
 
@@ -327,6 +328,39 @@ def test_what_a_killed_server_left_with_room_behind_it_is_loaded_here_and_there(
     assert incr_path(tmp_path).read_bytes() == left.rstrip(b"#\r\n") + b"\r\n"
     append(tmp_path, [[b"SET", b"c", b"3"]])
     assert values(tmp_path) == {b"a": b"1", b"b": b"2", b"c": b"3"}
+
+
+def test_a_copy_goes_on_in_an_increment_of_its_own(tmp_path: Path) -> None:
+    append(tmp_path / "store", [[b"SET", b"a", b"1"]])
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    append(tmp_path / "copy", [[b"SET", b"b", b"2"]])
+    _, found = start(tmp_path / "copy")
+    assert found.manifest is not None
+    assert [item.name for item in found.manifest.incrs] == ["appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"]
+    assert not found.position.is_copy
+    assert values(tmp_path / "copy") == {b"a": b"1", b"b": b"2"}
+    assert values(tmp_path / "store") == {b"a": b"1"}
+    append(tmp_path / "copy", [[b"SET", b"c", b"3"]])  # which is its own, and goes on
+    assert len(list((tmp_path / "copy" / "appendonlydir").glob("*.incr.aof"))) == 2
+
+
+def test_a_copy_made_while_a_server_wrote_is_cut_at_its_gap_and_the_file_itself_is_not(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    log = AppendLog(FILES, Layout(str(store)), None)
+    for number in range(100):
+        log.append([set_(b"k%d" % number, b"x" * 50)])
+        assert log.sync_now()
+    data = incr_path(store).read_bytes()
+    log.close()
+    gap = data.index(b"#HDR", 4000)
+    incr_path(store).write_bytes(data[:gap] + b"#" * (8192 - gap) + data[8192:])
+    shutil.copytree(store, tmp_path / "copy")
+    with pytest.raises(DamagedFile, match=f"offset {gap}"):
+        start(store)
+    _, found = start(tmp_path / "copy")
+    assert [ending.offset for _, ending in found.cut] == [gap]
+    assert found.position.is_copy
+    assert values(tmp_path / "copy") == {b"k%d" % number: b"x" * 50 for number in range(found.batch_count)}
 
 
 # What RESEARCH tried on real Redis: five damages, and what becomes of each here

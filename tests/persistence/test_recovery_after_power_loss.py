@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crash_disk import ChildInProcess, Image, NotingDisk, every_crash
+from crash_disk import ChildInProcess, Image, NotingDisk, SameFiles, every_crash
 from persistence_fakes import content
 
 from respkv.engine.engine import Engine
@@ -76,18 +76,18 @@ class Run:
         number = 0
         for number, (image, keep_names, keep_data) in enumerate(self.crashes()):
             image.lay(self.directory, scratch, keep_names, keep_data)
-            engine, found = recovered(scratch, FileSystem())
+            engine, found = recovered(scratch, SameFiles())
             survived = content(engine)
             context = (number, keep_names, keep_data, found, image.acknowledged, image.issued)
             last = int(survived.get(b"last", b"0"))
             assert image.acknowledged <= last <= image.issued, context
             assert survived == self.states[last], context
             if number % 20 == 0:  # and life goes on
-                log = AppendLog(FileSystem(), Layout(str(scratch)), found.manifest, found.position)
+                log = AppendLog(SameFiles(), Layout(str(scratch)), found.manifest, found.position)
                 compaction.clean(FileSystem(), log.layout, log.manifest, 0)
                 log.append([[b"SELECT", b"0"], [b"SET", b"new", b"1"]])
                 assert log.close()
-                assert content(recovered(scratch, FileSystem())[0]) == survived | {b"new": b"1"}, context
+                assert content(recovered(scratch, SameFiles())[0]) == survived | {b"new": b"1"}, context
             shutil.rmtree(scratch)
         return number
 
@@ -168,7 +168,7 @@ def test_taking_over_what_another_server_left(tmp_path: Path, monkeypatch: pytes
         if image.names:  # from where on the file is there
             scratch = tmp_path / f"scratch{count}"
             image.lay(data, scratch, keep_names, keep_data)
-            survived = content(recovered(scratch, FileSystem())[0])
+            survived = content(recovered(scratch, SameFiles())[0])
             assert image.acknowledged <= int(survived[b"last"]) <= image.issued
     assert count > 50
     run.log.close()

@@ -30,12 +30,12 @@ def sets(*pairs: tuple[bytes, bytes]) -> bytes:
     return encode([[b"SET", key, value] for key, value in pairs])
 
 
-def read(log: bytes) -> tuple[list[list[bytes]], Ending, LogReader]:
+def read(log: bytes, is_copy: bool = False) -> tuple[list[list[bytes]], Ending, LogReader]:
     reader = LogReader(lambda offset, size: log[offset : offset + size], len(log))
     commands: list[list[bytes]] = []
     while more := reader.next_commands():
         commands += more
-    return commands, judge(reader), reader
+    return commands, judge(reader, is_copy), reader
 
 
 THREE = [sets((b"a", b"1"), (b"b", b"2")), sets((b"c", b"three" * 30)), sets((b"d", b"4"))]
@@ -463,3 +463,29 @@ def test_what_a_running_server_writes_over_room_meanwhile_is_no_gap(reads_before
     assert not ending.is_damage
     assert keys == [b"a", b"b", b"c", b"d", b"k", b"l"][: len(keys)]
     assert len(keys) >= 4
+
+
+def test_in_a_copy_room_before_later_batches_is_a_gap_and_in_the_file_itself_damage() -> None:
+    log, ends = build(*FIVE, *THREE)
+    for gap_end in range(ends[0] + 2, ends[5], 7):
+        copied = with_room(log[: ends[0]] + b"#" * (gap_end - ends[0]) + log[gap_end:])
+        commands, ending, _ = read(copied, is_copy=True)
+        assert (len(commands), ending.offset, ending.is_damage) == (1, ends[0], False), gap_end
+        assert read(copied)[1].is_damage, gap_end
+
+
+def test_in_a_copy_a_batch_of_which_blocks_are_older_is_a_gap_too() -> None:
+    log, ends = build(*FIVE, *THREE)
+    start = ends[0] + SECTOR_SIZE
+    copied = log[:start] + b"#" * SECTOR_SIZE + log[start + SECTOR_SIZE :]
+    assert read(copied)[1].is_damage
+    commands, ending, _ = read(copied, is_copy=True)
+    assert (len(commands), ending.offset, ending.is_damage) == (1, ends[0], False)
+
+
+def test_a_changed_bit_is_damage_in_a_copy_as_well() -> None:
+    log, ends = build(*FIVE, *THREE)
+    for at in range(0, ends[-1], 11):
+        changed = with_room(log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :])
+        _, ending, _ = read(changed, is_copy=True)
+        assert ending.is_damage or ending == Ending(len(log)), at

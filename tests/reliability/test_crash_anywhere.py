@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from crash_disk import ChildInProcess, NotingDisk, every_crash
+from crash_disk import ChildInProcess, NotingDisk, SameFiles, every_crash
 from harness import digest
 from lives import Life, last_batch, load
 from net_servers import eventually
@@ -40,7 +40,7 @@ def check(life: Life, scratch: Path, rng: Random, share: float) -> int:
         assert digest(engine) == life.states[last], context
         engine.check()
         if files.ops and count % 10 == 0:  # and power fails again while that is put right
-            again, _ = load(scratch, FileSystem())
+            again, _ = load(scratch, SameFiles())
             assert digest(again) == life.states[last], context
         shutil.rmtree(scratch)
     return count
@@ -117,7 +117,7 @@ def test_under_everysec_all_but_the_last_second_is_there(tmp_path: Path, rng: Ra
         if rng.random() > 0.1:
             continue
         image.lay(directory, tmp_path / "scratch", keep_names, keep_data)
-        engine, _ = load(tmp_path / "scratch", FileSystem())
+        engine, _ = load(tmp_path / "scratch", SameFiles())
         survived = last_batch(digest(engine))
         assert image.acknowledged <= survived <= image.issued, (keep_names, keep_data)
         has_lost |= survived < image.issued
