@@ -79,8 +79,10 @@ class RecordingFileSystem(FileSystem):
 
     def write_at(self, fd: int, data: bytes, offset: int) -> int:
         self.note("write_at", fd, data, offset)
-        if self.write_limit is not None and self.write_limit < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.write_limit is not None:
+            if not self.write_limit:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            data = data[: self.write_limit]
         return super().write_at(fd, data, offset)
 
     def sync(self, fd: int) -> None:

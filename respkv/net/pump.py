@@ -8,8 +8,9 @@ Waiting for the disk (`appendfsync always`): if most of the clients that are act
 in place as soon as nobody else is ready, since handing over to a thread costs more than it gains (one client: 124 µs
 against a sync of 190 µs). Otherwise the sync thread waits, and everyone else goes on.
 
-Before a long sync in place those who were just answered may ask again, for up to a quarter of its time. Else clients
-fall into two halves, one of which waits for the disk while the other is answered, and each sync serves but one of them.
+Behind a long sync in place those who were answered may ask again before the next one, for up to a quarter of its time
+(and 5 ms). Else clients fall into two halves, one of which waits for the disk while the other is answered, and each
+sync serves but one of them.
 """
 
 import logging
@@ -35,7 +36,7 @@ SHORT_TURNS_NS: Final = 5_000_000
 """The same while another task has much to do."""
 
 _LONG_SYNC_NS: Final = 400_000
-_GATHERING_SHARE: Final = 4
+_GATHERING_MAX_NS: Final = 5_000_000
 
 UNSENT_PAUSE_BYTES: Final = 32 * 1024 * 1024
 """With so much output unread, a client's requests are left in its socket until it reads."""
@@ -71,9 +72,9 @@ class Pump:
         self._window_lively = 0
         self._window_answers = 0
         self._window_waited = 0
-        # How long the last sync in place took, until when others may join the next one (steady clock; 0: not begun),
-        # whether anybody did, and whether it pays to wait for them: after a vain wait not before the next window.
-        self._sync_ns = 0
+        # How long others may join the next sync in place, by how long the last one took; until when (steady clock; 0:
+        # not begun), whether anybody did, and whether it pays to wait: after a vain wait not before the next window.
+        self._gathering_ns = 0
         self._gather_until_ns = 0
         self._gathered = False
         self._gathers = True
@@ -125,7 +126,7 @@ class Pump:
                 continue
             # Whoever waits for the disk is to wait no longer than it takes to see whether others are ready.
             events = self._poll(BRIEF_S if self.lingers and not self._holding else 0)
-            if not events and self._holding and self._sync_ns > _LONG_SYNC_NS:
+            if not events and self._holding and self._gathering_ns:
                 events = self._gather()
         if self._holding:
             self._see_to_disk()
@@ -321,10 +322,10 @@ class Pump:
             return []
         now_ns = steady_ns()
         if self._gather_until_ns == 0:
-            self._gather_until_ns = now_ns + self._sync_ns // _GATHERING_SHARE
+            self._gather_until_ns = now_ns + self._gathering_ns
         while now_ns < self._gather_until_ns:
             # Polling would wait for whole milliseconds.
-            time.sleep(self._sync_ns / (4e9 * _GATHERING_SHARE))
+            time.sleep(self._gathering_ns / 4e9)
             if events := self._poll(0):
                 self._gathered = True
                 return events
@@ -336,7 +337,8 @@ class Pump:
         if not self._sync_is_in_flight():
             started_ns = steady_ns()
             self.durability.sync_now()
-            self._sync_ns = steady_ns() - started_ns
+            took_ns = steady_ns() - started_ns
+            self._gathering_ns = min(took_ns // 4, _GATHERING_MAX_NS) if took_ns > _LONG_SYNC_NS else 0
             self._gather_until_ns = 0
             self._gathered = False
             self.release()

@@ -228,8 +228,6 @@ class LogReader:
 
     def _take_batch(self, header: Header, line_size: int, commands: list[list[bytes]]) -> None:
         whole = line_size + header.payload_size
-        if self.batch_count == 0 and header.file_number >= 0:
-            self.file_number = header.file_number
         self.header = header
         self.payload_start = self.position + line_size
         if not self._holds(whole):
@@ -247,6 +245,8 @@ class LogReader:
             del commands[taken_before:]
             self.stop = BAD_PAYLOAD
             return
+        if header.file_number >= 0 and self.batch_count == 0:
+            self.file_number = header.file_number
         self.checksum = checksum
         self.position += whole
         if header.payload_size:

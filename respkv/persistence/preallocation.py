@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Final
 
 BLOCK_SIZE: Final = 4096
-ROOM_START: Final = b"##"
+FILL: Final = b"#"
+ROOM_START: Final = 2 * FILL
 LINE_END: Final = b"\r\n"
 SHORTEST_ROOM: Final = len(ROOM_START + LINE_END)
 
@@ -38,7 +39,7 @@ def room_end(end: int, most: int = ROOM_MAX) -> int:
 
 def filler(start: int, end: int) -> bytes:
     """What fills the room from `start` to `end`; `end` as `room_end` gives it."""
-    return b"#" * (end - start - len(LINE_END)) + LINE_END
+    return FILL * (end - start - len(LINE_END)) + LINE_END
 
 
 def is_line_end(at: int, data: bytes) -> bool:
@@ -51,7 +52,7 @@ def end_of_fill(read_at: Callable[[int, int], bytes], start: int, size: int) -> 
     at = start
     while at < size:
         data = read_at(at, min(_READ_SIZE, size - at))
-        left = len(data.lstrip(b"#"))
+        left = len(data.lstrip(FILL))
         at += len(data) - left
         if left or not data:
             break

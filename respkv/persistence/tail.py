@@ -46,11 +46,13 @@ from respkv.persistence.log_reader import (
     LogReader,
     is_printable,
 )
-from respkv.persistence.preallocation import LINE_END, end_of_fill, is_line_end
+from respkv.persistence.preallocation import FILL, LINE_END, end_of_fill, is_line_end
 
 SECTOR_SIZE = 512
 _HEADER_START = re.compile(rb"(?:\r\n|[#\0])(?=#HDR:v1;len:)")
-_BLANKS = (b"\0", b"#")
+_ZERO = b"\0"
+_BLANKS = (_ZERO, FILL)
+_SECTOR_OF_ROOM = re.compile(b"%b{%d,}" % (FILL, SECTOR_SIZE))
 _COMMAND_START = re.compile(rb"\r\n(?=\*[1-9][0-9]{0,6}\r\n\$[1-9][0-9]{0,2}\r\n[A-Za-z])")
 _RESYNC_ATTEMPTS = 1000
 _HEADERS_AT_ONCE = 65_536
@@ -93,7 +95,7 @@ class _Judge:
         self.offset = reader.position
         # Without the room at its end.
         self.size = self._find_end()
-        self.data_end = self._find_data_end()
+        self.data_end = self._end_without(_ZERO, self.size)
 
     def judge(self) -> Ending:
         stop = self.reader.stop
@@ -171,12 +173,17 @@ class _Judge:
         return self._torn("zero bytes where the last append should be")
 
     def _is_gap(self, promises: _Promises | None) -> bool:
-        """True if room is left in the place of data that were written later than it, and before what follows."""
+        """True if room is left in the place of data that were written later than it, and before what follows.
+
+        Within a batch it fills a sector and ends with one, which a value full of `#` does by chance only.
+        """
         if self.reader.stop == BAD_ROOM:
             return True
-        return promises is not None and b"#" * SECTOR_SIZE in self.reader.read_at(
-            self.offset, promises.start - self.offset
-        )
+        if promises is None:
+            return False
+        batch = self.reader.read_at(self.offset, promises.start - self.offset)
+        # One more, if what follows begins with a `#` itself.
+        return any((self.offset + run.end()) % SECTOR_SIZE <= 1 for run in _SECTOR_OF_ROOM.finditer(batch))
 
     def _judge_room(self, promises: _Promises | None) -> Ending:
         """Behind room there is something: the rest of a batch whose first sectors are missing, or a change."""
@@ -216,7 +223,7 @@ class _Judge:
             if 0 < length < ANNOTATION_LIMIT and is_printable(text[:length].rstrip(b"\r")):
                 start = (self.offset + length) % SECTOR_SIZE
                 rest = text[length : length + SECTOR_SIZE - start]
-                return not rest.strip(blank) and (blank == b"\0" or start == 0)
+                return not rest.strip(blank) and (blank == _ZERO or start == 0)
         return False
 
     def _is_cut_command(self) -> bool:
@@ -252,31 +259,23 @@ class _Judge:
         line_end = max(self.offset, end - len(LINE_END))
         if is_line_end(line_end, self.reader.read_at(line_end, end - line_end)):
             end = line_end
-        while end > self.offset:
-            start = max(self.offset, end - READ_SIZE)
-            kept = self.reader.read_at(start, end - start).rstrip(b"#")
-            if kept:
-                end = start + len(kept)
-                break
-            end = start
-        return end
+        return self._end_without(FILL, end)
 
     def _is_blank(self) -> bool:
         """True if there are but zeros and pieces of rooms."""
         at = self.offset
         while at < self.size:
             block = self.reader.read_at(at, min(READ_SIZE, self.size - at))
-            if block.strip(b"#\0\r\n"):
+            if block.strip(FILL + _ZERO + LINE_END):
                 return False
             at += len(block)
         return True
 
-    def _find_data_end(self) -> int:
-        """The offset behind the last byte that is not zero; `offset` when there is none."""
-        end = self.size
+    def _end_without(self, blank: bytes, end: int) -> int:
+        """The offset behind the last byte before `end` that is not `blank`; `offset` when there is none."""
         while end > self.offset:
             start = max(self.offset, end - READ_SIZE)
-            kept = self.reader.read_at(start, end - start).rstrip(b"\0")
+            kept = self.reader.read_at(start, end - start).rstrip(blank)
             if kept:
                 return start + len(kept)
             end = start

@@ -1,10 +1,16 @@
-"""Fixtures: servers in processes of their own."""
+"""Fixtures: servers in processes of their own, and a pump in this one."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from net_servers import Serve, Served
+
+from respkv.engine.keyspace import open_engine
+from respkv.net.poller import make_poller
+from respkv.net.pump import Pump
+from respkv.server.durability import Durability
+from respkv.server.server import Server
 
 
 @pytest.fixture(params=["pump", "portable"])
@@ -27,6 +33,20 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def pump() -> Iterator[Pump]:
+    """A pump without a log, whose turns the test takes itself."""
+    poller = make_poller()
+    if poller is None:
+        pytest.skip("no poller here")
+    server = Server(open_engine())
+    pump = Pump(server, Durability(server), poller)
+    server.go_on = pump.go_on
+    yield pump
+    pump.close_all()
+    poller.close()
 
 
 @pytest.fixture(scope="module", params=["pump", "portable"])

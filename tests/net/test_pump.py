@@ -7,11 +7,7 @@ from collections.abc import Iterator
 import pytest
 from net_servers import Raw, Serve, Served, eventually, pack
 
-from respkv.engine.keyspace import open_engine
-from respkv.net.poller import make_poller
 from respkv.net.pump import Pump
-from respkv.server.durability import Durability
-from respkv.server.server import Server
 from respkv.server.session import Session
 
 MEGABYTE = 1 << 20
@@ -147,18 +143,10 @@ def tell(session: Session, requests: bytes) -> None:
 
 
 @pytest.fixture
-def couple() -> Iterator[Couple]:
-    poller = make_poller()
-    if poller is None:
-        pytest.skip("no poller here")
-    server = Server(open_engine())
-    pump = Pump(server, Durability(server), poller)
-    server.go_on = pump.go_on
+def couple(pump: Pump) -> Iterator[Couple]:
     couple = Couple(pump)
     yield couple
     couple.theirs.close()
-    pump.close_all()
-    poller.close()
 
 
 def test_publishers_are_answered_before_subscribers_are_told(couple: Couple) -> None:

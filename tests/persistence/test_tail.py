@@ -476,7 +476,7 @@ def test_in_a_copy_room_before_later_batches_is_a_gap_and_in_the_file_itself_dam
 
 def test_in_a_copy_a_batch_of_which_blocks_are_older_is_a_gap_too() -> None:
     log, ends = build(*FIVE, *THREE)
-    start = ends[0] + SECTOR_SIZE
+    start = (ends[0] // SECTOR_SIZE + 1) * SECTOR_SIZE
     copied = log[:start] + b"#" * SECTOR_SIZE + log[start + SECTOR_SIZE :]
     assert read(copied)[1].is_damage
     commands, ending, _ = read(copied, is_copy=True)
@@ -489,3 +489,11 @@ def test_a_changed_bit_is_damage_in_a_copy_as_well() -> None:
         changed = with_room(log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :])
         _, ending, _ = read(changed, is_copy=True)
         assert ending.is_damage or ending == Ending(len(log)), at
+
+
+def test_a_value_full_of_what_room_is_full_of_is_no_gap() -> None:
+    log, ends = build(THREE[0], sets((b"k", b"#" * 2000)), *THREE)
+    for at in range(ends[0] + 100, ends[1], 50):
+        changed = log[:at] + bytes((log[at] ^ 1,)) + log[at + 1 :]
+        _, ending, _ = read(changed, is_copy=True)
+        assert ending.is_damage or at % SECTOR_SIZE == 0, at
