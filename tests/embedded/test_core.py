@@ -272,7 +272,7 @@ def test_the_housekeeping_thread_ends_with_the_store() -> None:
 
 
 def test_what_a_closed_store_held_is_free_at_once(tmp_path: Path) -> None:
-    value = b"x" * 1000
+    value = os.urandom(1000)  # no constant, which other tests of this file, and what they left, may share
     references = sys.getrefcount(value)
     for path in (None, str(tmp_path)):
         core = Core(path, {})
