@@ -43,6 +43,14 @@ KEYS_AT = Extension(
 )
 """Written by hand, and optional: see respkv/values/keys_at.py."""
 
+LZF = Extension(
+    "respkv.persistence._lzf",
+    ["respkv/persistence/_lzf.c"],
+    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
+    optional=True,
+)
+"""Written by hand, and optional: see docs/adr/0030-compressed-strings-are-taken-apart-in-c.md."""
+
 SOCKETS = Extension(
     "respkv.net._sockets",
     ["respkv/net/_sockets.c"],
@@ -100,7 +108,7 @@ def extensions() -> list[Extension]:
             extension.extra_compile_args = [*extension.extra_compile_args, "-fvisibility=hidden"]
         if packs_relocations():
             extension.extra_link_args = [*extension.extra_link_args, "-Wl,-z,pack-relative-relocs"]
-    compiled.append(KEYS_AT)
+    compiled += [KEYS_AT, LZF]
     if os.name == "posix":
         compiled += [BOUNDARY, SOCKETS]
     return compiled
@@ -133,7 +141,12 @@ class ParallelBuild(build_ext):
 
 def remove_compiled(modules: list[str]) -> None:
     """Take away what an editable installation compiled earlier: it would shadow the source."""
-    by_hand = ["respkv/scripting/_boundary.py", "respkv/values/_keys_at.py", "respkv/net/_sockets.py"]
+    by_hand = [
+        "respkv/scripting/_boundary.py",
+        "respkv/values/_keys_at.py",
+        "respkv/persistence/_lzf.py",
+        "respkv/net/_sockets.py",
+    ]
     for module in [*modules, "respkv/compiled__mypyc.py", *by_hand]:
         path = ROOT / module
         for pattern in (f"{path.stem}.*.so", f"{path.stem}.*.pyd"):

@@ -17,7 +17,6 @@ from respkv.persistence.base import write_base
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.damage import DamagedFile, UnsupportedFile
 from respkv.persistence.files import FileSystem
-from respkv.persistence.lzf import decompress
 from respkv.persistence.rdb_reader import RdbReader
 from respkv.persistence.rdb_writer import RdbWriter, encode_integer, encode_length
 
@@ -64,63 +63,6 @@ def test_integers_both_ways(value: int, encoded: bytes) -> None:
     assert encode_integer(value) == encoded
     engine, _ = read(file(b"\x00\x01k", encoded))
     assert records(engine) == {(0, b"k"): (b"%d" % value, None)}
-
-
-@pytest.mark.parametrize(
-    ("packed", "size", "expected"),
-    [
-        (b"\x02abc", 3, b"abc"),
-        (b"\x00a\xe0\x00\x00", 10, b"a" * 10),
-        (b"\x01ab\x20\x01", 5, b"ababa"),
-        (b"\x02abc\x20\x02\x00d", 7, b"abcabcd"),
-    ],
-)
-def test_lzf(packed: bytes, size: int, expected: bytes) -> None:
-    assert decompress(packed, size) == expected
-
-
-@pytest.mark.parametrize(
-    ("packed", "size"),
-    [
-        (b"\x02ab", 3),
-        (b"\x20\x00", 3),
-        (b"\x00a\xe0", 10),
-        (b"\x00a\xe0\x00", 10),
-        (b"\x00a\x20", 3),
-        (b"\x02abc", 4),
-        (b"\x02abc", 2),
-        (b"\x00a", 1 << 40),
-    ],
-)
-def test_lzf_that_lies(packed: bytes, size: int) -> None:
-    with pytest.raises(ValueError, match="compressed data"):
-        decompress(packed, size)
-
-
-@given(
-    st.lists(st.one_of(st.binary(min_size=1, max_size=32), st.tuples(st.integers(0, 30), st.integers(3, 264)))),
-    st.binary(max_size=3),
-)
-def test_lzf_of_any_runs_short_and_long(runs: list[bytes | tuple[int, int]], rest: bytes) -> None:
-    packed = b"\x00x"
-    expected = bytearray(b"x")
-    for run in runs:
-        if isinstance(run, bytes):
-            packed += bytes((len(run) - 1,)) + run
-            expected += run
-            continue
-        back, length = min(run[0], len(expected) - 1), run[1]
-        packed += bytes((length - 2 << 5, back)) if length < 9 else bytes((7 << 5, length - 9, back))
-        for _ in range(length):
-            expected.append(expected[-1 - back])
-    long = b"\x1f" + bytes(32)
-    assert decompress(packed, len(expected)) == expected
-    assert decompress(long * 17 + packed, len(expected) + 17 * 32) == bytes(17 * 32) + expected
-    for size in (len(expected) - 1, len(expected) + 1, len(expected) + 17 * 32):
-        with pytest.raises(ValueError, match="compressed data"):
-            decompress(packed, size)
-    with pytest.raises(ValueError, match="compressed data"):
-        decompress(packed + b"\xff" + rest[:1], len(expected) + 9)
 
 
 def test_every_opcode_that_a_server_may_write() -> None:
