@@ -49,7 +49,7 @@ LZF = Extension(
     extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
     optional=True,
 )
-"""Written by hand, and optional: see docs/adr/0030-compressed-strings-are-taken-apart-in-c.md."""
+"""Written by hand, and optional: see docs/adr/0030-lzf-in-c.md."""
 
 SOCKETS = Extension(
     "respkv.net._sockets",

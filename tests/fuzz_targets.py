@@ -69,7 +69,8 @@ def payload(data: bytes) -> None:
         return
     engine.databases[0].load(b"k", value, None)
     engine.check()
-    decode_payload(encode_payload(value), engine)
+    for compressing in (False, True):
+        decode_payload(encode_payload(value, compressing=compressing), engine)
 
 
 def snapshot(data: bytes) -> None:

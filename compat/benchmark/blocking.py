@@ -22,7 +22,7 @@ from compat.benchmark.collections import (
 )
 from compat.benchmark.plan import EVERYSEC, Plan
 from compat.benchmark.results import Results
-from compat.servers import Kind, Server, start
+from compat.servers import KINDS, Kind, Server, start
 from compat.wire import Connection, encode
 
 HALF = MILLION // 2
@@ -103,14 +103,24 @@ def _nothing(connection: Connection, count: int) -> None:
     pass
 
 
+def _restore(connection: Connection, prepare: Preparation, key: str, count: int) -> Words:
+    prepare(connection, count)
+    payload = connection.ask("DUMP", key).value
+    assert isinstance(payload, bytes)
+    return ("RESTORE", "restored", 0, payload)
+
+
 def _dumped(prepare: Preparation, key: str) -> Callable[[Connection, int], Words]:
-    """A RESTORE of what `prepare` leaves at `key`."""
+    """A RESTORE of what `prepare` leaves at `key`, as the server itself dumps it."""
+    return lambda connection, count: _restore(connection, prepare, key, count)
+
+
+def _dumped_by_redis(prepare: Preparation, key: str) -> Callable[[Connection, int], Words]:
+    """As `_dumped`, but of what redis-server dumps, as in a migration."""
 
     def words(connection: Connection, count: int) -> Words:
-        prepare(connection, count)
-        payload = connection.ask("DUMP", key).value
-        assert isinstance(payload, bytes)
-        return ("RESTORE", "restored", 0, payload)
+        with start(KINDS["redis7"], EVERYSEC) as other, other.connect() as theirs:
+            return _restore(theirs, prepare, key, count)
 
     return words
 
@@ -308,6 +318,7 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         Case("PFMERGE of a thousand", ("PFMERGE", "merged", *["counter"] * 1000)),
         Case("PFCOUNT of a thousand", ("PFCOUNT", *["counter"] * 1000)),
         Case("RESTORE of a list", _dumped(_one_list, "list"), spoils=True),
+        Case("RESTORE of a list of redis-server's", _dumped_by_redis(_one_list, "list"), spoils=True),
         Case("RESTORE of a hash", _dumped(_one_hash, "hash"), spoils=True),
         Case("RESTORE of a set", _dumped(one_set, "set"), spoils=True),
         Case("RESTORE of a sorted set", _dumped(one_sorted_set, "zset"), spoils=True),

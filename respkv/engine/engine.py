@@ -107,6 +107,8 @@ class Engine:
         self.now_ms = 0
         # The longest string that a command may make (proto-max-bulk-len).
         self.bulk_max_bytes = 512 * 1024 * 1024
+        # Whether DUMP compresses long strings (rdbcompression).
+        self.compresses_dumps = True
         # Changes made by the command that runs; `commit` folds them into `changes`.
         self.dirty = 0
         # Changes since the last save of a snapshot.

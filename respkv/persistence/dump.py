@@ -50,9 +50,9 @@ class BadPayload(ReplyError):
         super().__init__(b"ERR Bad data format")
 
 
-def encode_payload(value: Any) -> bytes:
-    """What DUMP says of `value`; of the oldest version that has its type. O(bytes)."""
-    kind, pieces = pieces_of(value)
+def encode_payload(value: Any, *, compressing: bool) -> bytes:
+    """What DUMP says of `value`, long strings compressed or not; of the oldest version that has its type. O(bytes)."""
+    kind, pieces = pieces_of(value, compressing)
     pieces.insert(0, bytes((kind,)))
     pieces.append(rdb.version_of(kind).to_bytes(2, "little"))
     checksum = 0
@@ -92,7 +92,7 @@ def decode_payload(payload: bytes, target: Engine) -> Any:
 def dump(db: Keyspace, argv: list[bytes]) -> Reply:
     """A value in a form that RESTORE takes, here or on another server; nil if there is no such key."""
     value = db.find(argv[1])
-    return None if value is None else encode_payload(value)
+    return None if value is None else encode_payload(value, compressing=db.engine.compresses_dumps)
 
 
 @command(

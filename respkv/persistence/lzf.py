@@ -1,7 +1,6 @@
-"""LZF, the compression of long strings in RDB files: taken apart in C where that was built.
+"""LZF, the compression of long strings in RDB files and in what DUMP says: in C where that was built.
 
-Only reading: respkv's own bases are not compressed. The data are runs, each behind a control byte (Marc Lehmann's
-liblzf format):
+The data are runs, each behind a control byte (Marc Lehmann's liblzf format):
 
     000LLLLL                       L + 1 literal bytes follow
     LLLooooo oooooooo              copy L + 2 bytes from offset o + 1 back, L = 1..6
@@ -19,6 +18,14 @@ Decompress: TypeAlias = Callable[[bytes, int], bytes]
 
 Raises ValueError when the data do not stand for exactly that many.
 """
+
+Compress: TypeAlias = Callable[[bytes], bytes | None]
+"""Data that stand for the argument and are at least four bytes shorter, or None. O(bytes)."""
+
+
+def portable_compress(data: bytes) -> bytes | None:
+    """Nothing, as `Compress` may say: Python would keep everyone waiting for longer than the bytes are worth."""
+    return None
 
 
 def portable_decompress(data: bytes, size: int) -> bytes:
@@ -60,10 +67,12 @@ def portable_decompress(data: bytes, size: int) -> bytes:
     return bytes(output)
 
 
+compress: Compress = portable_compress
 decompress: Decompress = portable_decompress
 try:
     from respkv.persistence import _lzf
 except ImportError:
     pass
 else:
+    compress = _lzf.compress
     decompress = _lzf.decompress

@@ -27,7 +27,7 @@ from respkv.persistence.packed import (
     zipmap_elements,
 )
 from respkv.persistence.rdb_reader import RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string, encode_text, encode_texts
+from respkv.persistence.rdb_writer import encode_length, encode_long, encode_text, encode_texts
 from respkv.values import listpack
 from respkv.values.hashes import Hash
 
@@ -130,16 +130,16 @@ def decode_expiring_listpack_rc(reader: RdbReader) -> Hash | None:
     return _of(reader, elements, expires)
 
 
-def encode_hash(value: Hash) -> tuple[int, bytes]:
+def encode_hash(value: Hash, compressing: bool) -> tuple[int, bytes]:
     """Type 16 for small ones, else 4; 25 and 24 if fields expire."""
     if value.expires:
-        return _encode_expiring(value)
+        return _encode_expiring(value, compressing)
     if value.is_packed:
-        return rdb.TYPE_HASH_LISTPACK, encode_string(value.packed)
-    return rdb.TYPE_HASH, encode_length(len(value)) + encode_texts(value.flat())
+        return rdb.TYPE_HASH_LISTPACK, encode_long(value.packed, compressing)
+    return rdb.TYPE_HASH, encode_length(len(value)) + encode_texts(value.flat(), compressing)
 
 
-def _encode_expiring(value: Hash) -> tuple[int, bytes]:
+def _encode_expiring(value: Hash, compressing: bool) -> tuple[int, bytes]:
     expires = value.expires
     earliest_ms = min(expires.values())
     header = earliest_ms.to_bytes(8, "little", signed=True)
@@ -149,11 +149,11 @@ def _encode_expiring(value: Hash) -> tuple[int, bytes]:
         triples: list[bytes] = []
         for field, content in pairs:
             triples += (field, content, b"%d" % expires.get(field, 0))
-        return rdb.TYPE_HASH_EXPIRING_LISTPACK, header + encode_string(listpack.pack(triples))
+        return rdb.TYPE_HASH_EXPIRING_LISTPACK, header + encode_long(listpack.pack(triples), compressing)
     pieces = [header, encode_length(len(pairs))]
     for field, content in pairs:
         at_ms = expires.get(field, -1)
         pieces.append(encode_length(at_ms - earliest_ms + 1 if at_ms >= 0 else 0))
-        pieces.append(encode_text(field))
-        pieces.append(encode_text(content))
+        pieces.append(encode_text(field, compressing))
+        pieces.append(encode_text(content, compressing))
     return rdb.TYPE_HASH_EXPIRING, b"".join(pieces)

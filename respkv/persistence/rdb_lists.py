@@ -11,7 +11,7 @@ Written is 18. The nodes are those in memory, which are as long as Redis's own. 
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack, ziplist_elements
 from respkv.persistence.rdb_reader import RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string
+from respkv.persistence.rdb_writer import encode_length, encode_long
 from respkv.values import listpack
 from respkv.values.lists import List, listpack_head
 from respkv.values.quicklist_nodes import Node, node_of_listpack
@@ -66,22 +66,25 @@ def decode_quicklist_2(reader: RdbReader) -> List | None:
     return _of(reader, items)
 
 
-def encode_list(value: List) -> tuple[int, bytes]:
+def encode_list(value: List, compressing: bool) -> tuple[int, bytes]:
     """Type 18."""
-    return rdb.TYPE_LIST_QUICKLIST_2, b"".join(pieces_of(value))
+    return rdb.TYPE_LIST_QUICKLIST_2, b"".join(pieces_of(value, compressing))
 
 
-def pieces_of(value: List) -> list[bytes]:
+def pieces_of(value: List, compressing: bool) -> list[bytes]:
     """A list as type 18 has it, in pieces, closed nodes as they are. O(nodes)."""
     nodes = value.nodes
     if nodes is None:
-        return [b"\x01\x02", encode_string(value.packed)]
+        return [b"\x01\x02", encode_long(value.packed, compressing)]
     pieces = [encode_length(len(nodes.nodes))]
     for node in nodes.nodes:
         if nodes.is_plain(node):
-            pieces.append(b"\x01" + encode_string(node.elements[0]))
+            pieces.append(b"\x01" + encode_long(node.elements[0], compressing))
         elif node.is_open:
-            pieces.append(b"\x02" + encode_string(listpack.pack(node.slice(0, node.count))))
+            pieces.append(b"\x02" + encode_long(listpack.pack(node.slice(0, node.count)), compressing))
+        elif compressing:
+            packed = b"%b%b\xff" % (listpack_head(node.body, node.count), node.body)
+            pieces.append(b"\x02" + encode_long(packed, True))
         else:
             pieces.append(b"\x02%b%b" % (encode_length(node.size), listpack_head(node.body, node.count)))
             pieces.append(node.body)

@@ -10,7 +10,7 @@ Written are 2 and 11, so that Redis 7.0 loads them. Compiled.
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack
 from respkv.persistence.rdb_reader import RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string, encode_texts
+from respkv.persistence.rdb_writer import encode_length, encode_long, encode_texts
 from respkv.values import intset, listpack
 from respkv.values.sets import Set
 
@@ -38,8 +38,8 @@ def decode_listpack(reader: RdbReader) -> Set | None:
     return Set.of_packed(packed, reader.limits) if listpack.count(packed) else None
 
 
-def encode_set(value: Set) -> tuple[int, bytes]:
+def encode_set(value: Set, compressing: bool) -> tuple[int, bytes]:
     """Type 11 for what is an intset, else 2."""
     if value.is_intset:
-        return rdb.TYPE_SET_INTSET, encode_string(value.packed)
-    return rdb.TYPE_SET, encode_length(len(value)) + encode_texts(value.members())
+        return rdb.TYPE_SET_INTSET, encode_long(value.packed, compressing)
+    return rdb.TYPE_SET, encode_length(len(value)) + encode_texts(value.members(), compressing)

@@ -15,7 +15,7 @@ from librt.strings import BytesWriter, read_f64_le, read_i16_le, read_i32_le, re
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.packed import checked_listpack, require_unique, ziplist_elements
 from respkv.persistence.rdb_reader import RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string, encode_text
+from respkv.persistence.rdb_writer import encode_length, encode_long, encode_text
 from respkv.values import listpack
 from respkv.values.sorted_sets import SortedSet
 
@@ -146,10 +146,10 @@ def _is_in_order(packed: bytes) -> bool:
     return True
 
 
-def encode_sorted_set(value: SortedSet) -> tuple[int, bytes]:
+def encode_sorted_set(value: SortedSet, compressing: bool) -> tuple[int, bytes]:
     """Type 17 for small ones, else 5."""
     if value.is_packed:
-        return rdb.TYPE_ZSET_LISTPACK, encode_string(value.packed)
+        return rdb.TYPE_ZSET_LISTPACK, encode_long(value.packed, compressing)
     members = value.members_between(0, len(value))
     scores = value.scores_between(0, len(value))
     buffer = BytesWriter()
@@ -164,6 +164,6 @@ def encode_sorted_set(value: SortedSet) -> tuple[int, bytes]:
             buffer.append(size)
             buffer.write(member)
         else:
-            buffer.write(encode_text(member))
+            buffer.write(encode_text(member, compressing))
         write_f64_le(buffer, scores[at])
     return rdb.TYPE_ZSET, buffer.getvalue()

@@ -13,7 +13,7 @@ Redis 7.0 loads it: the seen time of a consumer then stands for its active time,
 from typing import Final
 
 from respkv.persistence.rdb_reader import Decoder, RdbReader
-from respkv.persistence.rdb_writer import encode_length, encode_string
+from respkv.persistence.rdb_writer import encode_length, encode_long, encode_string
 from respkv.values.stream_groups import Consumer, Group, Pending
 from respkv.values.stream_ids import SEQUENCE_BITS, SEQUENCE_MAX, id_bytes
 from respkv.values.stream_untrusted import load_node
@@ -143,16 +143,19 @@ def _read_consumer(reader: RdbReader, group: Group, pending: dict[int, tuple[int
         group.deliver(number, consumer, delivery[0], delivery[1])
 
 
-def encode_stream(value: Stream) -> tuple[int, bytes]:
+def encode_stream(value: Stream, compressing: bool) -> tuple[int, bytes]:
     """The type of the form that is written, and the stream in it. O(bytes)."""
-    return TYPE_STREAM_2, b"".join(pieces_of(value))
+    return TYPE_STREAM_2, b"".join(pieces_of(value, compressing))
 
 
-def pieces_of(value: Stream) -> list[bytes]:
+def pieces_of(value: Stream, compressing: bool) -> list[bytes]:
     """A stream in the form that is written, in pieces, the entries of nodes as they are. O(nodes + pending)."""
     pieces = [encode_length(len(value.nodes))]
     for node in value.nodes:
         packed = node.to_listpack()
+        if compressing:
+            pieces.append(encode_string(node.key()) + encode_long(b"".join(packed), True))
+            continue
         size = len(packed[0]) + len(packed[1]) + len(packed[2])
         pieces.append(b"%b%b%b" % (encode_string(node.key()), encode_length(size), packed[0]))
         pieces.append(packed[1])

@@ -47,23 +47,23 @@ ENCODERS: Final[dict[type, Encoder]] = {
     Hash: hashes.encode_hash,
     Stream: streams.encode_stream,
 }
-"""The function that makes type byte and bytes of a value, by class."""
+"""The function that makes type byte and bytes of a value, by class; it is told whether long strings are compressed."""
 
 
-def encode_value(value: Any) -> tuple[int, bytes]:
+def encode_value(value: Any, compressing: bool) -> tuple[int, bytes]:
     """Type byte and bytes of a value of any type, as DUMP has them. O(bytes). Raises TypeError."""
     if isinstance(value, int):
         return rdb.TYPE_STRING, encode_integer(value)
     if isinstance(value, bytes | bytearray):
-        return rdb.TYPE_STRING, encode_text(bytes(value))
-    return ENCODERS[type(value)](value)
+        return rdb.TYPE_STRING, encode_text(bytes(value), compressing)
+    return ENCODERS[type(value)](value, compressing)
 
 
-def pieces_of(value: Any) -> tuple[int, list[bytes]]:
+def pieces_of(value: Any, compressing: bool) -> tuple[int, list[bytes]]:
     """As `encode_value`, the bytes in pieces, so that what is large need not be copied to be put together. O(bytes)."""
     if isinstance(value, List):
-        return rdb.TYPE_LIST_QUICKLIST_2, lists.pieces_of(value)
+        return rdb.TYPE_LIST_QUICKLIST_2, lists.pieces_of(value, compressing)
     if isinstance(value, Stream):
-        return streams.TYPE_STREAM_2, streams.pieces_of(value)
-    kind, encoded = encode_value(value)
+        return streams.TYPE_STREAM_2, streams.pieces_of(value, compressing)
+    kind, encoded = encode_value(value, compressing)
     return kind, [encoded]

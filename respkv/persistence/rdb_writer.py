@@ -1,8 +1,8 @@
 """Writes RDB files that everything from Redis 7.0 on and Valkey load: only old types, an old version number.
 
-Strings are stored as they are, without LZF: compressing in Python would cost more than the disk space is
-worth. A value type is one row in `encoders`, from class to a function that returns the type byte and the
-encoded value.
+A value type is one row in `encoders`, from class to a function that takes the value, and whether long strings are
+to be compressed, and returns the type byte and the encoded value. In files they are as they are, in what DUMP says
+compressed, as in Redis: see docs/adr/0030-lzf-in-c.md.
 
 Compiled: a compaction is this loop.
 """
@@ -14,11 +14,15 @@ from librt.strings import BytesWriter
 
 from respkv.persistence import rdb_format as rdb
 from respkv.persistence.crc64 import crc64
+from respkv.persistence.lzf import compress
 
 VERSION: Final = 10
 _FLUSH_SIZE: Final = 1 << 20
 
-Encoder = Callable[[Any], tuple[int, bytes]]
+# Shorter strings gain little, and a value may have millions of them.
+_COMPRESS_MIN: Final = 64
+
+Encoder = Callable[[Any, bool], tuple[int, bytes]]
 
 
 def encode_length(length: int) -> bytes:
@@ -48,7 +52,17 @@ def encode_integer(value: int) -> bytes:
     return encode_string(b"%d" % value)
 
 
-def encode_text(value: bytes) -> bytes:
+def encode_long(value: bytes, compressing: bool) -> bytes:
+    """A string behind its length; or behind two, compressed, if that is wanted and makes it shorter."""
+    size = len(value)
+    if compressing and size >= _COMPRESS_MIN:
+        packed = compress(value)
+        if packed is not None:
+            return b"\xc3%b%b%b" % (encode_length(len(packed)), encode_length(size), packed)
+    return encode_length(size) + value
+
+
+def encode_text(value: bytes, compressing: bool) -> bytes:
     """A string that is part of a collection or of DUMP: as a number if it is a short one, as redis-server does."""
     size = len(value)
     if 0 < size <= 11 and value[0] < 58:
@@ -58,10 +72,10 @@ def encode_text(value: bytes) -> bytes:
             number = 1 << 32
         if -(1 << 31) <= number < 1 << 31 and b"%d" % number == value:
             return encode_integer(number)
-    return encode_length(size) + value
+    return encode_long(value, compressing)
 
 
-def encode_texts(values: list[bytes]) -> bytes:
+def encode_texts(values: list[bytes], compressing: bool) -> bytes:
     """As `encode_text`, one behind the other."""
     buffer = BytesWriter()
     for value in values:
@@ -70,7 +84,7 @@ def encode_texts(values: list[bytes]) -> bytes:
             buffer.append(size)
             buffer.write(value)
         else:
-            buffer.write(encode_text(value))
+            buffer.write(encode_text(value, compressing))
     return buffer.getvalue()
 
 
@@ -158,7 +172,7 @@ class RdbWriter:
         encoder = self._encoders.get(type(value))
         if encoder is None:
             raise TypeError(f"no RDB encoding for {type(value).__name__}")
-        return encoder(value)
+        return encoder(value, False)
 
     def _flush(self) -> None:
         block = b"".join(self._pieces)

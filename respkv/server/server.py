@@ -361,6 +361,7 @@ class Server:
                 ),
                 self.transactions.follow_config,
             ),
+            (("rdbcompression",), self._follow_compression),
             (("latency-tracking",), self._follow_latency_tracking),
             (("notify-keyspace-events",), self._follow_events),
             (("tracking-table-max-keys",), self._follow_tracking),
@@ -405,6 +406,9 @@ class Server:
     def _follow_limits(self) -> None:
         for name in LIMITS:
             setattr(self.engine.limits, name, self.config.get(name.replace("_", "-")))
+
+    def _follow_compression(self) -> None:
+        self.engine.compresses_dumps = self.config.rdbcompression
 
     def _follow_latency_tracking(self) -> None:
         self.tracks_latency = self.config.latency_tracking

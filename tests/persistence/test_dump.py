@@ -12,7 +12,9 @@ from respkv.engine.access import LFU, Frequencies, set_access_record
 from respkv.engine.keyspace import Keyspace, open_engine
 from respkv.persistence.crc64 import crc64
 from respkv.persistence.dump import BadPayload, decode_payload, encode_payload
+from respkv.persistence.lzf import compress, portable_compress
 from respkv.persistence.rdb_writer import encode_length, encode_string
+from respkv.server.digest import value_digest
 from respkv.values import listpack
 from respkv.values.limits import Limits
 from respkv.values.lists import List
@@ -47,6 +49,36 @@ def test_numbers_are_dumped_as_redis_does(client: Client) -> None:
     ):
         client.run("SET", "k", text)
         assert client.run("DUMP", "k") == payload(0, body, 9)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["SET", "k", "x" * 1000],
+        ["RPUSH", "k", *["element"] * 9],
+        ["RPUSH", "k", *["element"] * 5000, "y" * 20_000],
+        ["HSET", "k", "a", "x" * 60, "b", "x" * 60],
+        ["HSET", "k", "a", "x" * 1000],
+        ["SADD", "k", *range(1 << 40, (1 << 40) + 500)],
+        ["SADD", "k", "x" * 1000],
+        ["ZADD", "k", "1", "x" * 60, "2", "y" * 60],
+        ["ZADD", "k", "1", "x" * 1000],
+        ["XADD", "k", "1-1", "a", "x" * 1000],
+    ],
+)
+def test_long_strings_are_compressed_unless_the_configuration_says_no(
+    client: Client, world: World, words: list[str]
+) -> None:
+    client.run(*words)
+    dumped = client.run("DUMP k")
+    client.run("CONFIG SET rdbcompression no")
+    plain = client.run("DUMP k")
+    assert len(dumped) < len(plain) or compress is portable_compress
+    for data in (dumped, plain):
+        client.run("RESTORE", "other", "0", data, "REPLACE")
+        database = world.engine.databases[0]
+        assert value_digest(database, b"other") == value_digest(database, b"k")
+        assert client.run("DUMP other") == plain
 
 
 def test_the_log_has_absolute_times(client: Client, world: World) -> None:
@@ -204,7 +236,7 @@ def test_hashes_of_all_times(kind: int, body: bytes) -> None:
     assert value.expires == {}
     assert value.is_packed
     elements = loose_listpack([(one, 0) for one in (b"a", b"b", b"c", b"5")])
-    assert encode_payload(value) == payload(16, encode_string(elements))
+    assert encode_payload(value, compressing=True) == payload(16, encode_string(elements))
 
 
 TRIPLES = loose_listpack([(one, 0) for one in (b"a", b"b", b"1700000000000", b"c", b"5", b"0")])
@@ -226,7 +258,7 @@ def test_fields_that_expire_in_both_families(kind: int, body: bytes, version: in
     assert sorted(value.pairs()) == [(b"a", b"b"), (b"c", b"5")]
     assert value.expires == {b"a": 1_700_000_000_000}
     again = (1_700_000_000_000).to_bytes(8, "little") + encode_string(TRIPLES)
-    assert encode_payload(value) == payload(25, again, 12)
+    assert encode_payload(value, compressing=True) == payload(25, again, 12)
 
 
 SCORES = [(b"a", -1.5), (b"b", 0.0), (b"c", float("inf"))]
@@ -290,9 +322,10 @@ def test_sets_of_all_times(kind: int, body: bytes) -> None:
 
 
 def test_sets_of_integers() -> None:
-    value = restored(11, encode_string(b"\x02\0\0\0\x02\0\0\0\xff\xff\x05\0"))
+    packed = encode_string(b"\x02\0\0\0\x02\0\0\0\xff\xff\x05\0")
+    value = restored(11, packed)
     assert value.encoding == b"intset"
-    assert encode_payload(value) == payload(11, encode_string(b"\x02\0\0\0\x02\0\0\0\xff\xff\x05\0"), 9)
+    assert encode_payload(value, compressing=True) == payload(11, packed, 9)
 
 
 @pytest.mark.parametrize(
@@ -329,11 +362,11 @@ def test_limits_decide_what_stays_packed() -> None:
 
 def test_long_elements_have_nodes_of_their_own() -> None:
     items = [b"a", b"b" * 9000, b"c"]
-    dumped = encode_payload(List.of(items, Limits()))
+    dumped = encode_payload(List.of(items, Limits()), compressing=False)
     assert dumped[:2] == b"\x12\x03"
     value = decode_payload(dumped, open_engine(1))
     assert value.items() == items
-    assert encode_payload(value) == dumped
+    assert encode_payload(value, compressing=False) == dumped
 
 
 KINDS = st.sampled_from([0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 16, 17, 18, 20, 22, 23, 24, 25])
@@ -386,6 +419,7 @@ def assert_refused_or_sound(data: bytes) -> None:
     database: Keyspace = engine.databases[0]
     database.load(b"k", value, None)
     engine.check()
-    again = decode_payload(encode_payload(value), engine)
-    if not isinstance(value, bytes | int):
-        assert again.digest() == value.digest()
+    for compressing in (False, True):
+        again = decode_payload(encode_payload(value, compressing=compressing), engine)
+        if not isinstance(value, bytes | int):
+            assert again.digest() == value.digest()

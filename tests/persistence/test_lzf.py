@@ -1,10 +1,22 @@
 """LZF, in C and in Python."""
 
+import random
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from respkv.persistence.lzf import MOST_EXPANSION, Decompress, decompress, portable_decompress
+from respkv.persistence.lzf import (
+    MOST_EXPANSION,
+    Compress,
+    Decompress,
+    compress,
+    decompress,
+    portable_compress,
+    portable_decompress,
+)
+
+DISTANCE_MAX = 8192
 
 WAYS = [decompress, portable_decompress]
 
@@ -113,3 +125,65 @@ def test_the_most_that_data_can_stand_for(way: Decompress) -> None:
 def test_other_arguments_are_an_error(way: Decompress, arguments: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):
         way(*arguments)  # type: ignore[arg-type]
+
+
+# Repeats nearby and far away, of some bytes and of many.
+REPETITIVE = st.lists(st.sampled_from([b"a", b"abc", b"0123456789abcdef" * 4, bytes(range(256)) * 8]), max_size=60).map(
+    b"".join
+)
+
+
+@pytest.mark.parametrize("way", [compress, portable_compress])
+@given(data=st.one_of(REPETITIVE, st.binary(max_size=300), RUNS.map(lambda runs: packed(runs)[1])))
+@example(data=b"a" * 5)
+@example(data=b"a" * 10_000)
+def test_what_is_compressed_comes_back(way: Compress, data: bytes) -> None:
+    smaller = way(data)
+    if smaller is not None:
+        assert len(smaller) + 4 <= len(data)
+        assert portable_decompress(smaller, len(data)) == data
+        assert decompress(smaller, len(data)) == data
+
+
+needs_c = pytest.mark.skipif(compress is portable_compress, reason="_lzf.c is not built")
+
+
+@needs_c
+@pytest.mark.parametrize(
+    ("data", "most"),
+    [
+        (b"a" * 10, 5),
+        (b"a" * 100_000, 1200),
+        (bytes(range(256)) * 100, 610),
+        (b"".join(b"element:%012d" % number for number in range(400)), 2400),
+        # What was seen last is the farthest that a reference reaches, and its end is the end of the data.
+        (b"xyz" + bytes(range(3, 256)) * 32 + bytes(93) + b"xyz!!!!!!", 800),
+    ],
+)
+def test_what_repeats_becomes_shorter(data: bytes, most: int) -> None:
+    smaller = compress(data)
+    assert smaller is not None
+    assert len(smaller) <= most
+    assert decompress(smaller, len(data)) == data
+
+
+@needs_c
+@pytest.mark.parametrize("distance", [8191, 8192, 8193])
+def test_a_reference_reaches_so_far_and_no_farther(distance: int) -> None:
+    once = random.Random(distance).randbytes(30) + bytes(distance - 30)
+    smaller, again = compress(once), compress(once + once[:30])
+    assert smaller is not None
+    assert again is not None
+    assert (len(again) < len(smaller) + 10) == (distance <= DISTANCE_MAX)
+    assert decompress(again, distance + 30) == once + once[:30]
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"aaaa", b"abcdefghijk", random.Random(1).randbytes(100_000)])
+def test_what_does_not_repeat_is_left_as_it_is(data: bytes) -> None:
+    assert compress(data) is None
+
+
+@needs_c
+def test_other_things_than_bytes_are_not_compressed() -> None:
+    with pytest.raises(TypeError):
+        compress(bytearray(b"a" * 100))  # type: ignore[arg-type]

@@ -88,8 +88,9 @@ def differing(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> list[bytes]
     return [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
 
 
+@pytest.mark.parametrize("compressing", [False, True])
 @pytest.mark.parametrize(("server", "limits"), CASES)
-def test_payloads_go_there_and_back(folders: tuple[Path, Path], server: str, limits: str) -> None:
+def test_payloads_go_there_and_back(folders: tuple[Path, Path], server: str, limits: str, compressing: bool) -> None:
     theirs, _ = folders
     engine = open_engine()
     with real_server(server_binaries()[server], theirs, *options(limits)) as running:
@@ -101,7 +102,7 @@ def test_payloads_go_there_and_back(folders: tuple[Path, Path], server: str, lim
         times = field_times(client, list(digests))
         expiring = {key: client.pexpiretime(key) for key in digests}
         for key, at_ms in expiring.items():
-            payload = encode_payload(decode_payload(client.dump(key), engine))
+            payload = encode_payload(decode_payload(client.dump(key), engine), compressing=compressing)
             client.restore(key, max(at_ms, 0), payload, replace=True, absttl=True)
         assert differing(value_digests(client), digests) == []
         assert field_times(client, list(digests)) == times

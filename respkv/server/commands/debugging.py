@@ -129,7 +129,7 @@ def object_(session: Session, argv: list[bytes]) -> Reply:
         % (
             id(value),
             encoding_of(value),
-            len(encode_value(value)[1]),
+            len(encode_value(value, session.engine.compresses_dumps)[1]),
             used_s & 0xFFFFFF,
             idle_s,
             _nodes_of(value) if isinstance(value, List) else b"",

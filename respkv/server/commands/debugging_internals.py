@@ -48,7 +48,7 @@ def quicklist(session: Session, argv: list[bytes]) -> Reply:
 
 
 def _log(key: bytes, value: object) -> None:
-    kind, encoded = encode_value(value)
+    kind, encoded = encode_value(value, False)
     log.notice(logger, "DEBUG of a value", key=key, encoding=encoding_of(value), rdb_type=kind, rdb_bytes=len(encoded))
 
 

@@ -193,7 +193,6 @@ ACCEPTED: tuple[Group, ...] = (
     _group(
         "Files",
         "respkv neither forks nor syncs in that way; see docs/formats",
-        _row("rdbcompression", YesNo(), True, "1.0", "Compress strings in RDB files (respkv reads both)."),
         _row("rdb-del-sync-files", YesNo(), False, "6.0", "Delete RDB files used for replication."),
         _row("rdb-save-incremental-fsync", YesNo(), True, "5.0", "Sync an RDB file as it grows."),
         _row("aof-rewrite-incremental-fsync", YesNo(), True, "2.4", "Sync a base file as it grows."),

@@ -203,6 +203,12 @@ class Snapshots(Values):
         since="1.0",
         protected=True,
     )
+    rdbcompression = Directive(
+        YesNo(),
+        True,
+        "Compress long strings in what DUMP answers. Files are read either way and written uncompressed.",
+        since="1.0",
+    )
     stop_writes_on_bgsave_error = Directive(
         YesNo(), True, "Refuse writes after a background save failed, until one succeeds.", since="2.6"
     )
