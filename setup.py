@@ -43,6 +43,14 @@ KEYS_AT = Extension(
 )
 """Written by hand, and optional: see respkv/values/keys_at.py."""
 
+THAW = Extension(
+    "respkv.values._thaw",
+    ["respkv/values/_thaw.c"],
+    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
+    optional=True,
+)
+"""Written by hand, and optional: see docs/adr/0031-long-strings-thaw.md."""
+
 LZF = Extension(
     "respkv.persistence._lzf",
     ["respkv/persistence/_lzf.c"],
@@ -108,7 +116,7 @@ def extensions() -> list[Extension]:
             extension.extra_compile_args = [*extension.extra_compile_args, "-fvisibility=hidden"]
         if packs_relocations():
             extension.extra_link_args = [*extension.extra_link_args, "-Wl,-z,pack-relative-relocs"]
-    compiled += [KEYS_AT, LZF]
+    compiled += [KEYS_AT, THAW, LZF]
     if os.name == "posix":
         compiled += [BOUNDARY, SOCKETS]
     return compiled
@@ -144,6 +152,7 @@ def remove_compiled(modules: list[str]) -> None:
     by_hand = [
         "respkv/scripting/_boundary.py",
         "respkv/values/_keys_at.py",
+        "respkv/values/_thaw.py",
         "respkv/persistence/_lzf.py",
         "respkv/net/_sockets.py",
     ]

@@ -290,6 +290,7 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         _reading("COPY of a string", "COPY", "string", "copied"),
         _spoiling("APPEND, the first", "APPEND", "string", "x"),
         _spoiling("SETRANGE, the first", "SETRANGE", "string", BIG_STRING_BYTES // 2, "x"),
+        _spoiling("SETBIT, the first", "SETBIT", "string", BIG_STRING_BYTES * 4, 1),
         _spoiling("GET", "GET", "string"),
     ),
     _zeros: (

@@ -11,6 +11,7 @@ from respkv.commands.events import STRING
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace
+from respkv.engine.long_strings import edit_string
 from respkv.errors import BadSyntax, ReplyError
 from respkv.reply import Reply
 from respkv.values import bits
@@ -158,7 +159,7 @@ def _read(db: Keyspace, key: bytes, steps: list[Step]) -> Reply:
 
 def _run(db: Keyspace, key: bytes, steps: list[Step], length: int) -> Reply:
     """The replies of steps that write up to byte `length`."""
-    value = db.edit(key)
+    value = edit_string(db, key, length, 0)
     growth = max(length - len(bits_of(value)), 0)
     edited, is_new = editable(db, key, value, growth)
     replies: list[Reply] = []

@@ -13,6 +13,7 @@ from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.objects import EMBSTR_BYTES_MAX
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace, string_bytes
+from respkv.engine.long_strings import edit_string
 from respkv.errors import BadSyntax, NotAnInteger, ReplyError
 from respkv.reply import Reply
 from respkv.values import bits
@@ -62,9 +63,9 @@ def setbit(db: Keyspace, argv: list[bytes]) -> Reply:
         raise ReplyError(b"ERR bit is not an integer or out of range")
     wanted = argv[3] == b"1"
     key = argv[1]
-    value = db.edit(key)
-    text = bits_of(value)
     at = offset >> 3
+    value = edit_string(db, key, at + 1, 0)
+    text = bits_of(value)
     mask = 0x80 >> (offset & 7)
     growth = at + 1 - len(text)
     if growth > 0:

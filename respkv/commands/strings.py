@@ -14,6 +14,7 @@ from respkv.commands.events import GENERIC, STRING
 from respkv.commands.flags import DENYOOM, FAST, READONLY, WRITE
 from respkv.commands.spec import CommandGroup
 from respkv.engine.keyspace import Keyspace, string_bytes
+from respkv.engine.long_strings import edit_string
 from respkv.engine.many_keys import find_all, set_strings
 from respkv.errors import (
     BadSyntax,
@@ -333,7 +334,7 @@ def append(db: Keyspace, argv: list[bytes]) -> Reply:
     (integer) 11
     """
     key, suffix = argv[1], argv[2]
-    value = db.edit(key)
+    value = edit_string(db, key, 0, len(suffix))
     if value is None:
         db.set(key, suffix)
         db.notify(STRING, b"append", key)
@@ -366,7 +367,7 @@ def setrange(db: Keyspace, argv: list[bytes]) -> Reply:
     offset = parse_int(argv[2])
     if offset < 0:
         raise ReplyError(b"ERR offset is out of range")
-    value = db.edit(key)
+    value = edit_string(db, key, offset + len(patch), 0)
     if value is None:
         length = 0
     elif isinstance(value, bytearray):

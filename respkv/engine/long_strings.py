@@ -1,0 +1,34 @@
+"""The door for strings that are edited in place: long ones are not copied for their first edit.
+
+A string is `bytes` until a command edits it; that makes a `bytearray` of it, which takes O(bytes). For long ones
+`values/thaw.py` does it on the memory that they have, if only the keyspace has the bytes: no reply that is being sent,
+no snapshot, no transaction. To whoever looks, nothing has changed.
+"""
+
+from typing import Any, Final
+
+from respkv.engine.keyspace import Keyspace
+from respkv.values.thaw import thaw
+
+THAWED_BYTES: Final = 1 << 18
+"""Shorter strings are copied within some ten microseconds."""
+
+
+def edit_string(db: Keyspace, key: bytes, end: int, suffix_bytes: int) -> Any:
+    """As `Keyspace.edit`, for a command that edits a string in place; what it cannot is its own to copy.
+
+    It is about to make the string `end` bytes long, if it is shorter, or `suffix_bytes` longer. O(1) but for the form
+    of a long string, which is O(pages) if it grows.
+    """
+    value = db.edit(key)
+    if type(value) is not bytes or len(value) < THAWED_BYTES:
+        return value
+    growth = max(end - len(value), suffix_bytes)
+    # What is too long is refused by the command.
+    if len(value) + growth > db.engine.bulk_max_bytes:
+        return value
+    values = db.shard_of(key).values
+    # Not to be held here, or somebody has it.
+    value = None
+    value = thaw(values, key, growth)
+    return values[key] if value is None else value
