@@ -287,10 +287,10 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         _reading("BITOP NOT", "BITOP", "NOT", "destination", "string"),
         _reading("BITOP AND", "BITOP", "AND", "destination", "string", "destination"),
         _reading("BITOP XOR", "BITOP", "XOR", "destination", "string", "string", "destination"),
-        _reading("COPY of a string", "COPY", "string", "copied"),
         _spoiling("APPEND, the first", "APPEND", "string", "x"),
         _spoiling("SETRANGE, the first", "SETRANGE", "string", BIG_STRING_BYTES // 2, "x"),
         _spoiling("SETBIT, the first", "SETBIT", "string", BIG_STRING_BYTES * 4, 1),
+        _reading("COPY of a string", "COPY", "string", "copied"),
         _spoiling("GET", "GET", "string"),
     ),
     _zeros: (
