@@ -127,7 +127,10 @@ def _dumped_by_redis(prepare: Preparation, key: str) -> Callable[[Connection, in
 
 @dataclass(frozen=True)
 class Case:
-    """A command, what has to be there, whether that is gone afterwards, and whether it takes far less than 1 ms."""
+    """A command, what has to be there, whether that is gone afterwards, and whether it takes far less than 1 ms.
+
+    What takes as short as a wait for the core is asked several times; what also spoils is prepared again before each.
+    """
 
     name: str
     words: Words | Callable[[Connection, int], Words]
@@ -141,6 +144,10 @@ def _spoiling(name: str, *words: bytes | str | int) -> Case:
 
 def _reading(name: str, *words: bytes | str | int) -> Case:
     return Case(name, words)
+
+
+def _first(name: str, *words: bytes | str | int) -> Case:
+    return Case(name, words, spoils=True, quick=True)
 
 
 def _quick(name: str, *words: bytes | str | int) -> Case:
@@ -287,9 +294,9 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         _reading("BITOP NOT", "BITOP", "NOT", "destination", "string"),
         _reading("BITOP AND", "BITOP", "AND", "destination", "string", "destination"),
         _reading("BITOP XOR", "BITOP", "XOR", "destination", "string", "string", "destination"),
-        _spoiling("APPEND, the first", "APPEND", "string", "x"),
-        _spoiling("SETRANGE, the first", "SETRANGE", "string", BIG_STRING_BYTES // 2, "x"),
-        _spoiling("SETBIT, the first", "SETBIT", "string", BIG_STRING_BYTES * 4, 1),
+        _first("APPEND, the first", "APPEND", "string", "x"),
+        _first("SETRANGE, the first", "SETRANGE", "string", BIG_STRING_BYTES // 2, "x"),
+        _first("SETBIT, the first", "SETBIT", "string", BIG_STRING_BYTES * 4, 1),
         _reading("COPY of a string", "COPY", "string", "copied"),
         _spoiling("GET", "GET", "string"),
     ),
@@ -334,8 +341,13 @@ def blocking(plan: Plan, results: Results) -> None:
         cases = [case for case in all_cases if plan.wants(case.name)]
         for kind in plan.kinds:
             for case, server, words in _prepared(plan, kind, prepare, cases):
-                # The quick ones are as short as a wait for the core.
-                took_ms = statistics.median(_answer_ms(server, words) for _ in range(ANSWERS if case.quick else 1))
+                answers = [_answer_ms(server, words)]
+                for _ in range(ANSWERS - 1 if case.quick else 0):
+                    if case.spoils:
+                        with server.connect() as connection:
+                            prepare(connection, plan.count(MILLION))
+                    answers.append(_answer_ms(server, words))
+                took_ms = statistics.median(answers)
                 results.add("blocking", case.name, "ms", kind.name, took_ms, more_is_better=False, wanted=2.0)
                 plan.say(f"blocking {case.name} {kind.name} {took_ms:.1f} ms")
 

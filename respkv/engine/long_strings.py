@@ -17,15 +17,18 @@ THAWED_BYTES: Final = 1 << 18
 def edit_string(db: Keyspace, key: bytes, end: int, suffix_bytes: int) -> Any:
     """As `Keyspace.edit`, for a command that edits a string in place; what it cannot is its own to copy.
 
-    It is about to make the string `end` bytes long, if it is shorter, or `suffix_bytes` longer. O(1) but for the form
-    of a long string, which is O(pages) if it grows.
+    It is about to make the string `end` bytes long, if it is shorter, or `suffix_bytes` longer. O(1); O(pages) where a
+    long string needs room.
     """
     value = db.edit(key)
-    if type(value) is not bytes or len(value) < THAWED_BYTES:
+    if type(value) is not bytes and type(value) is not bytearray:
         return value
-    growth = max(end - len(value), suffix_bytes)
+    size = len(value)
+    if size < THAWED_BYTES:
+        return value
+    growth = max(end - size, suffix_bytes)
     # What is too long is refused by the command.
-    if len(value) + growth > db.engine.bulk_max_bytes:
+    if size + growth > db.engine.bulk_max_bytes:
         return value
     values = db.shard_of(key).values
     # Not to be held here, or somebody has it.

@@ -26,6 +26,9 @@
 
 #define HEAD ((Py_ssize_t)offsetof(PyBytesObject, ob_sval))
 
+/* Of most machines; elsewhere more or fewer blocks are enlarged than need be. */
+#define PAGE 4096
+
 static int one_allocator(void)
 {
     PyMemAllocatorEx objects, buffers;
@@ -36,51 +39,66 @@ static int one_allocator(void)
 }
 
 /* Let the empty `edited` have the memory of `frozen`, to which the caller has the one reference, and gives it up. */
-static void take(PyByteArrayObject *edited, PyObject *frozen, Py_ssize_t growth)
+static void take(PyByteArrayObject *edited, PyObject *frozen)
 {
-    Py_ssize_t size = PyBytes_GET_SIZE(frozen);
-    Py_ssize_t taken = HEAD + size + 1;
-    char *block = (char *)frozen;
-    if (growth > 0 && growth < PY_SSIZE_T_MAX - taken - size / 8) {
-        /* As much room as bytearrays make. They would copy a block that has a head; of a large one that is enlarged
-         * here, the pages are moved. */
-        Py_ssize_t roomy = taken + growth + size / 8;
-        char *enlarged = PyObject_Realloc(frozen, roomy);
-        if (enlarged != NULL) {
-            block = enlarged;
-            taken = roomy;
-        }
-    }
     PyObject_Free(edited->ob_bytes);
-    edited->ob_bytes = block;
-    edited->ob_start = block + HEAD;
-    edited->ob_alloc = taken;
-    Py_SET_SIZE(edited, size);
+    edited->ob_bytes = (char *)frozen;
+    edited->ob_start = edited->ob_bytes + HEAD;
+    edited->ob_alloc = HEAD + PyBytes_GET_SIZE(frozen) + 1;
+    Py_SET_SIZE(edited, PyBytes_GET_SIZE(frozen));
 }
 
-static PyObject *thaw_alone(PyObject *values, PyObject *key, Py_ssize_t growth)
+/* Enlarge the block of `edited`, if it has a head and no room for `growth` bytes more. A bytearray that grew by itself
+ * would copy it; of a large block that is enlarged here, the pages are moved. */
+static void make_room(PyByteArrayObject *edited, Py_ssize_t growth)
 {
-    PyObject *frozen = PyDict_GetItemWithError(values, key);
-    if (frozen == NULL && PyErr_Occurred())
+    Py_ssize_t size = Py_SIZE(edited), head = edited->ob_start - edited->ob_bytes;
+    if (growth <= 0 || head == 0 || edited->ob_exports > 0 || growth > PY_SSIZE_T_MAX - head - size - size / 8 - 1)
+        return;
+    Py_ssize_t wanted = head + size + growth + 1;
+    if (wanted <= edited->ob_alloc)
+        return;
+    /* What ends in the same page is there already. Other blocks get as much room as bytearrays make. */
+    if (wanted / PAGE != edited->ob_alloc / PAGE)
+        wanted += size / 8;
+    char *block = PyObject_Realloc(edited->ob_bytes, wanted);
+    if (block == NULL)
+        return;
+    edited->ob_bytes = block;
+    edited->ob_start = block + head;
+    edited->ob_alloc = wanted;
+}
+
+static PyObject *thaw_value(PyObject *values, PyObject *key, Py_ssize_t growth)
+{
+    PyObject *value = PyDict_GetItemWithError(values, key);
+    if (value == NULL && PyErr_Occurred())
         return NULL;
-    if (frozen == NULL || !PyBytes_CheckExact(frozen) || Py_REFCNT(frozen) != 1 || !one_allocator())
+    if (value == NULL || !one_allocator())
+        Py_RETURN_NONE;
+    if (PyByteArray_CheckExact(value)) {
+        make_room((PyByteArrayObject *)value, growth);
+        return Py_NewRef(value);
+    }
+    if (!PyBytes_CheckExact(value) || Py_REFCNT(value) != 1)
         Py_RETURN_NONE;
     PyObject *edited = PyByteArray_FromStringAndSize(NULL, 0);
     if (edited == NULL)
         return NULL;
-    Py_INCREF(frozen);
+    Py_INCREF(value);
     if (PyDict_SetItem(values, key, edited) < 0) {
-        Py_DECREF(frozen);
+        Py_DECREF(value);
         Py_DECREF(edited);
         return NULL;
     }
-    take((PyByteArrayObject *)edited, frozen, growth);
+    take((PyByteArrayObject *)edited, value);
+    make_room((PyByteArrayObject *)edited, growth);
     return edited;
 }
 
 #else
 
-static PyObject *thaw_alone(PyObject *values, PyObject *key, Py_ssize_t growth) { Py_RETURN_NONE; }
+static PyObject *thaw_value(PyObject *values, PyObject *key, Py_ssize_t growth) { Py_RETURN_NONE; }
 
 #endif
 
@@ -93,7 +111,7 @@ static PyObject *thaw(PyObject *module, PyObject *const *arguments, Py_ssize_t c
     Py_ssize_t growth = PyLong_AsSsize_t(arguments[2]);
     if (growth == -1 && PyErr_Occurred())
         return NULL;
-    return thaw_alone(arguments[0], arguments[1], growth);
+    return thaw_value(arguments[0], arguments[1], growth);
 }
 
 static PyMethodDef methods[] = {

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Thaw: TypeAlias = Callable[[dict[bytes, Any], bytes, int], bytearray | None]
-"""The bytes of a key as a bytearray, which takes their place in the dict: O(1); O(pages) if it has to grow.
+"""The bytes of a key as a bytearray, which takes their place in the dict: O(1); O(pages) where room has to be made.
 
-None, and nothing changed, where there are no bytes or somebody else has them too, who would see them change. The third
-argument says by how many bytes the array is about to grow, or 0.
+The third argument says by how many bytes it is about to grow, or 0. A bytearray that was thawed before gets room for
+them too: when it grew by itself, it would be copied.
+
+None, and nothing changed, where there is neither or somebody else has the bytes too, who would see them change.
 """
 
 
