@@ -84,9 +84,11 @@ def test_any_bytes_any_growth(data: bytes, growth: int, suffix: bytes) -> None:
 def test_it_grows_without_being_copied_by_itself(size: int, step: int) -> None:
     values = fresh(b"x" * size)
     model = size
+    edited = bytearray()
     for _ in range(100):
-        edited = thaw(values, KEY, step)
-        assert edited is not None
+        thawed = thaw(values, KEY, step)
+        assert thawed is not None
+        edited = thawed
         assert edited is values[KEY]
         allocated = edited.__alloc__()
         assert allocated >= model + step + 1
