@@ -15,10 +15,10 @@ THAWED_BYTES: Final = 1 << 18
 
 
 def edit_string(db: Keyspace, key: bytes, end: int, suffix_bytes: int) -> Any:
-    """As `Keyspace.edit`, for a command that edits a string in place; what it cannot is its own to copy.
+    """As `Keyspace.edit`, for a command that edits a string in place.
 
-    It is about to make the string `end` bytes long, if it is shorter, or `suffix_bytes` longer. O(1); O(pages) where a
-    long string needs room.
+    It is about to make the string `end` bytes long, if it is shorter, or `suffix_bytes` longer. What comes as `bytes`
+    the command has to copy. O(1); O(pages) where a long string needs room.
     """
     value = db.edit(key)
     if type(value) is not bytes and type(value) is not bytearray:
