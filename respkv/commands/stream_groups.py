@@ -3,6 +3,7 @@
 What was claimed is propagated as XCLAIM with absolute times and counts, what was dropped as XACK.
 """
 
+from bisect import bisect_right
 from typing import Final
 
 from respkv.commands.args import INT64_MAX, Args, parse_int
@@ -286,16 +287,25 @@ def _pending_summary(group: Group) -> Reply:
 def _pending_entries(
     group: Group, source: SortedIds, low: int, high: int, count: int, idle_ms: int, now_ms: int
 ) -> Reply:
-    numbers: list[int] = []
     if count <= 0:
-        return numbers
-    for number in source.from_(low, NO_LIMIT if idle_ms else count):
-        if number > high or len(numbers) == count:
-            break
-        if idle_ms and now_ms - group.pending[number].at_ms < idle_ms:
-            continue
-        numbers.append(number)
+        return []
+    numbers = source.from_(low, NO_LIMIT if idle_ms else count)
+    if numbers and numbers[-1] > high:
+        del numbers[bisect_right(numbers, high) :]
+    if idle_ms:
+        numbers = _idle_ones(group, numbers, count, now_ms - idle_ms)
     return Encoded(group.wires_of(numbers, now_ms, names_consumer=True))
+
+
+def _idle_ones(group: Group, numbers: list[int], count: int, until_ms: int) -> list[int]:
+    """The first `count` of these pending entries that were delivered last at `until_ms` or before."""
+    found: list[int] = []
+    for number in numbers:
+        if group.pending[number].at_ms <= until_ms:
+            found.append(number)
+            if len(found) == count:
+                break
+    return found
 
 
 class _Claim:

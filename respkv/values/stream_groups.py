@@ -171,9 +171,10 @@ class Group:
     def remove_consumer(self, name: bytes) -> int:
         """Forget a consumer and what is pending for it; how much that was. O(pending)."""
         consumer = self.consumers.pop(name)
-        for number in consumer.ids.from_(0, consumer.ids.size):
+        numbers = consumer.ids.from_(0, consumer.ids.size)
+        for number in numbers:
             del self.pending[number]
-            self.ids.remove(number)
+        self.ids.remove_all(numbers)
         self.nbytes -= CONSUMER_BYTES + len(name) + PENDING_BYTES * consumer.ids.size
         return consumer.ids.size
 
@@ -246,10 +247,7 @@ class Group:
                 time_ms = at_ms if now_ms is None else max(now_ms - at_ms, 0)
                 rest = b"\r\n%b:%d\r\n:%d\r\n" % (name, time_ms, count)
             text = format_id(number)
-            pieces.append(head)
-            pieces.append(b"%d\r\n" % len(text))
-            pieces.append(text)
-            pieces.append(rest)
+            pieces.append(b"%b%d\r\n%b%b" % (head, len(text), text, rest))
             if len(pieces) >= _PIECES_MAX:
                 wires.append(b"".join(pieces))
                 pieces.clear()
