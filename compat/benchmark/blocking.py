@@ -146,7 +146,7 @@ def _reading(name: str, *words: bytes | str | int) -> Case:
     return Case(name, words)
 
 
-def _first(name: str, *words: bytes | str | int) -> Case:
+def _anew(name: str, *words: bytes | str | int) -> Case:
     return Case(name, words, spoils=True, quick=True)
 
 
@@ -174,8 +174,8 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         _reading("RENAME over a list", "RENAME", "copied", "sorted"),
         _spoiling("DEL of a list", "DEL", "list"),
         _spoiling("LTRIM to a half", "LTRIM", "list", 0, HALF),
-        _spoiling("LPOP of many", "LPOP", "list", MANY),
-        _spoiling("LMPOP of many", "LMPOP", 1, "list", "RIGHT", "COUNT", MANY),
+        _anew("LPOP of many", "LPOP", "list", MANY),
+        _anew("LMPOP of many", "LMPOP", 1, "list", "RIGHT", "COUNT", MANY),
     ),
     _one_hash: (
         _reading("HGETALL", "HGETALL", "hash"),
@@ -204,7 +204,7 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         _reading("SORT of a set", "SORT", "set", "ALPHA", "LIMIT", 0, 10),
         _reading("COPY of a set", "COPY", "set", "copied"),
         _reading("DUMP of a set", "DUMP", "set"),
-        _reading("SPOP of 1000", "SPOP", "set", 1000),
+        _quick("SPOP of 1000", "SPOP", "set", 1000),
         Case("SREM of many", ("SREM", "set", *_numbered(lambda number: (_element(number),))), spoils=True),
         _spoiling("SPOP of many", "SPOP", "set", MANY),
         _spoiling("SPOP of nearly all", "SPOP", "set", MILLION - 10),
@@ -294,9 +294,9 @@ LARGE: dict[Preparation, tuple[Case, ...]] = {
         _reading("BITOP NOT", "BITOP", "NOT", "destination", "string"),
         _reading("BITOP AND", "BITOP", "AND", "destination", "string", "destination"),
         _reading("BITOP XOR", "BITOP", "XOR", "destination", "string", "string", "destination"),
-        _first("APPEND, the first", "APPEND", "string", "x"),
-        _first("SETRANGE, the first", "SETRANGE", "string", BIG_STRING_BYTES // 2, "x"),
-        _first("SETBIT, the first", "SETBIT", "string", BIG_STRING_BYTES * 4, 1),
+        _anew("APPEND, the first", "APPEND", "string", "x"),
+        _anew("SETRANGE, the first", "SETRANGE", "string", BIG_STRING_BYTES // 2, "x"),
+        _anew("SETBIT, the first", "SETBIT", "string", BIG_STRING_BYTES * 4, 1),
         _reading("COPY of a string", "COPY", "string", "copied"),
         _spoiling("GET", "GET", "string"),
     ),

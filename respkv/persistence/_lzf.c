@@ -177,17 +177,22 @@ static Py_ssize_t squeeze(unsigned char *to, Py_ssize_t room, const unsigned cha
 
 static PyObject *compress(PyObject *module, PyObject *data)
 {
-    if (!PyBytes_CheckExact(data)) {
-        PyErr_SetString(PyExc_TypeError, "compress takes bytes");
+    const char *start;
+    if (PyBytes_CheckExact(data)) {
+        start = PyBytes_AS_STRING(data);
+    } else if (PyByteArray_CheckExact(data)) {
+        start = PyByteArray_AS_STRING(data);
+    } else {
+        PyErr_SetString(PyExc_TypeError, "compress takes bytes or a bytearray");
         return NULL;
     }
-    Py_ssize_t size = PyBytes_GET_SIZE(data);
+    Py_ssize_t size = Py_SIZE(data);
     if (size <= GAIN_MIN || size >= UINT32_MAX)
         Py_RETURN_NONE;
     unsigned char *output = PyMem_Malloc(size - GAIN_MIN);
     if (output == NULL)
         return PyErr_NoMemory();
-    Py_ssize_t length = squeeze(output, size - GAIN_MIN, (const unsigned char *)PyBytes_AS_STRING(data), size);
+    Py_ssize_t length = squeeze(output, size - GAIN_MIN, (const unsigned char *)start, size);
     PyObject *compressed
         = length ? PyBytes_FromStringAndSize((const char *)output, length) : Py_NewRef(Py_None);
     PyMem_Free(output);

@@ -19,11 +19,11 @@ Decompress: TypeAlias = Callable[[bytes, int], bytes]
 Raises ValueError when the data do not stand for exactly that many.
 """
 
-Compress: TypeAlias = Callable[[bytes], bytes | None]
+Compress: TypeAlias = Callable[[bytes | bytearray], bytes | None]
 """Data that stand for the argument and are at least four bytes shorter, or None. O(bytes)."""
 
 
-def portable_compress(data: bytes) -> bytes | None:
+def portable_compress(data: bytes | bytearray) -> bytes | None:
     """Nothing, as `Compress` may say: Python would keep everyone waiting for longer than the bytes are worth."""
     return None
 

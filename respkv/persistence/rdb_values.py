@@ -9,7 +9,7 @@ from respkv.persistence import rdb_sets as sets
 from respkv.persistence import rdb_sorted_sets as sorted_sets
 from respkv.persistence import rdb_streams as streams
 from respkv.persistence.rdb_reader import Decoder
-from respkv.persistence.rdb_writer import Encoder, encode_integer, encode_text
+from respkv.persistence.rdb_writer import INTEGER_TEXT_MAX, Encoder, encode_integer, encode_long, encode_text
 from respkv.values.hashes import Hash
 from respkv.values.lists import List
 from respkv.values.sets import Set
@@ -54,6 +54,8 @@ def encode_value(value: Any, compressing: bool) -> tuple[int, bytes]:
     """Type byte and bytes of a value of any type, as DUMP has them. O(bytes). Raises TypeError."""
     if isinstance(value, int):
         return rdb.TYPE_STRING, encode_integer(value)
+    if isinstance(value, bytearray) and len(value) > INTEGER_TEXT_MAX:
+        return rdb.TYPE_STRING, encode_long(value, compressing)
     if isinstance(value, bytes | bytearray):
         return rdb.TYPE_STRING, encode_text(bytes(value), compressing)
     return ENCODERS[type(value)](value, compressing)

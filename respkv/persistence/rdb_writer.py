@@ -19,6 +19,9 @@ from respkv.persistence.lzf import compress
 VERSION: Final = 10
 _FLUSH_SIZE: Final = 1 << 20
 
+INTEGER_TEXT_MAX: Final = 11
+"""A longer string is none of the numbers that collections and DUMP have as such."""
+
 # Shorter strings gain little, and a value may have millions of them.
 _COMPRESS_MIN: Final = 64
 
@@ -52,7 +55,7 @@ def encode_integer(value: int) -> bytes:
     return encode_string(b"%d" % value)
 
 
-def encode_long(value: bytes, compressing: bool) -> bytes:
+def encode_long(value: bytes | bytearray, compressing: bool) -> bytes:
     """A string behind its length; or behind two, compressed, if that is wanted and makes it shorter."""
     size = len(value)
     if compressing and size >= _COMPRESS_MIN:
@@ -65,7 +68,7 @@ def encode_long(value: bytes, compressing: bool) -> bytes:
 def encode_text(value: bytes, compressing: bool) -> bytes:
     """A string that is part of a collection or of DUMP: as a number if it is a short one, as redis-server does."""
     size = len(value)
-    if 0 < size <= 11 and value[0] < 58:
+    if 0 < size <= INTEGER_TEXT_MAX and value[0] < 58:
         try:
             number = int(value)
         except ValueError:

@@ -55,6 +55,7 @@ def test_numbers_are_dumped_as_redis_does(client: Client) -> None:
     "words",
     [
         ["SET", "k", "x" * 1000],
+        ["SETRANGE", "k", "1", "x" * 1000],
         ["RPUSH", "k", *["element"] * 9],
         ["RPUSH", "k", *["element"] * 5000, "y" * 20_000],
         ["HSET", "k", "a", "x" * 60, "b", "x" * 60],

@@ -186,4 +186,12 @@ def test_what_does_not_repeat_is_left_as_it_is(data: bytes) -> None:
 @needs_c
 def test_other_things_than_bytes_are_not_compressed() -> None:
     with pytest.raises(TypeError):
-        compress(bytearray(b"a" * 100))  # type: ignore[arg-type]
+        compress("a" * 100)  # type: ignore[arg-type]
+
+
+@needs_c
+def test_an_array_is_compressed_as_bytes_are() -> None:
+    array = bytearray(b"xx" + b"abc" * 100)
+    del array[:2]
+    assert compress(array) == compress(b"abc" * 100)
+    assert compress(bytearray()) is None
