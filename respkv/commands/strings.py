@@ -402,6 +402,10 @@ def _check_length(db: Keyspace, length: int) -> None:
         raise StringTooLong
 
 
+_VIEWED_BYTES: Final = 64 * 1024
+"""Of an array, so much is copied by way of a view; a slice of it would be another array, and copied once more."""
+
+
 @command("GETRANGE key start:int end:int", READONLY, since="2.4.0", cost="O(n), n = bytes returned")
 def getrange(db: Keyspace, argv: list[bytes]) -> Reply:
     """The bytes of the string at `key` from `start` to `end`, both inclusive, negative ones counted from its end.
@@ -424,6 +428,8 @@ def getrange(db: Keyspace, argv: list[bytes]) -> Reply:
         start = max(start + length, 0)
     if end < 0:
         end = max(end + length, 0)
+    if isinstance(text, bytearray) and end - start >= _VIEWED_BYTES:
+        return bytes(memoryview(text)[start : end + 1])
     return bytes(text[start : end + 1])
 
 

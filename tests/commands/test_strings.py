@@ -171,6 +171,20 @@ def test_msetnx_sets_all_or_none(client: Client) -> None:
     assert client.run("MGET a b c") == [b"2", b"3", None]
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, -1), (3, 70_000), (-70_000, -2), (5, 1 << 40), (99_999, 1 << 40)])
+@pytest.mark.parametrize("command", ["SET", "APPEND"])
+def test_long_slices_of_a_string_of_either_form(client: Client, command: str, start: int, end: int) -> None:
+    data = bytes(range(256)) * 400
+    client.run("SET", "k", data[:1000])
+    client.run(command, "k", data if command == "SET" else data[1000:])
+    assert (
+        client.run("GETRANGE", "k", start, end)
+        == data[start:][: end + 1 - start if start >= 0 <= end else end + 1 or None]
+    )
+    # Nothing holds on to what may be edited.
+    assert client.run("APPEND k x") == len(data) + 1
+
+
 @pytest.mark.parametrize("form", ["v", "12", "raw"])
 def test_every_form_of_a_string_reads_alike(client: Client, form: str) -> None:
     """As set, counted, and edited in place."""
