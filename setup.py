@@ -25,12 +25,14 @@ PROBE = """
 PyMODINIT_FUNC PyInit_probe(void) { return NULL; }
 """
 
+FLAGS = ["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else []
+"""Of the C written by hand."""
 
 BOUNDARY = Extension(
     "respkv.scripting._boundary",
     [f"respkv/scripting/_{part}.c" for part in ("boundary", "guards", "json", "run")],
     depends=["respkv/scripting/_lua.h"],
-    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"],
+    extra_compile_args=FLAGS,
     optional=True,
 )
 """Written by hand, and optional: see docs/adr/0025-the-boundary-to-lua-in-c.md."""
@@ -38,7 +40,7 @@ BOUNDARY = Extension(
 KEYS_AT = Extension(
     "respkv.values._keys_at",
     ["respkv/values/_keys_at.c"],
-    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
+    extra_compile_args=FLAGS,
     optional=True,
 )
 """Written by hand, and optional: see respkv/values/keys_at.py."""
@@ -46,7 +48,7 @@ KEYS_AT = Extension(
 THAW = Extension(
     "respkv.values._thaw",
     ["respkv/values/_thaw.c"],
-    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
+    extra_compile_args=FLAGS,
     optional=True,
 )
 """Written by hand, and optional: see docs/adr/0031-long-strings-thaw.md."""
@@ -54,7 +56,7 @@ THAW = Extension(
 LZF = Extension(
     "respkv.persistence._lzf",
     ["respkv/persistence/_lzf.c"],
-    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"] if os.name == "posix" else [],
+    extra_compile_args=FLAGS,
     optional=True,
 )
 """Written by hand, and optional: see docs/adr/0030-lzf-in-c.md."""
@@ -62,7 +64,7 @@ LZF = Extension(
 SOCKETS = Extension(
     "respkv.net._sockets",
     ["respkv/net/_sockets.c"],
-    extra_compile_args=["-O2", "-std=c11", "-fvisibility=hidden"],
+    extra_compile_args=FLAGS,
     optional=True,
 )
 """Written by hand, and optional: see docs/adr/0028-the-calls-of-a-request-in-c.md."""
