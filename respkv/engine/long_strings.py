@@ -27,6 +27,8 @@ def edit_string(db: Keyspace, key: bytes, end: int, suffix_bytes: int) -> Any:
     if size < THAWED_BYTES:
         return value
     growth = max(end - size, suffix_bytes)
+    if growth <= 0 and type(value) is bytearray:
+        return value
     # What is too long is refused by the command.
     if size + growth > db.engine.bulk_max_bytes:
         return value

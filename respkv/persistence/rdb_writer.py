@@ -1,8 +1,8 @@
 """Writes RDB files that everything from Redis 7.0 on and Valkey load: only old types, an old version number.
 
 A value type is one row in `encoders`, from class to a function that takes the value, and whether long strings are
-to be compressed, and returns the type byte and the encoded value. In files they are as they are, in what DUMP says
-compressed, as in Redis: see docs/adr/0030-lzf-in-c.md.
+to be compressed, and returns the type byte and the encoded value. Files have strings as they are; what DUMP says has
+them compressed, as in Redis: see docs/adr/0030-lzf-in-c.md.
 
 Compiled: a compaction is this loop.
 """
@@ -22,7 +22,8 @@ _FLUSH_SIZE: Final = 1 << 20
 INTEGER_TEXT_MAX: Final = 11
 """A longer string is none of the numbers that collections and DUMP have as such."""
 
-# Shorter strings gain little, and a value may have millions of them.
+# Shorter strings gain little, and a value may have millions of them: loops write those whose length is one byte, which
+# are the shorter ones, without a look at this.
 _COMPRESS_MIN: Final = 64
 
 Encoder = Callable[[Any, bool], tuple[int, bytes]]

@@ -27,4 +27,5 @@ try:
 except ImportError:
     pass
 else:
-    thaw = _thaw.thaw
+    if _thaw.KNOWS_LAYOUT:
+        thaw = _thaw.thaw

@@ -13,7 +13,7 @@ from respkv.engine.long_strings import THAWED_BYTES, edit_string
 from respkv.engine.snapshot import Snapshot
 from respkv.values.thaw import portable_thaw, thaw
 
-needs_c = pytest.mark.skipif(thaw is portable_thaw, reason="_thaw.c is not built")
+needs_c = pytest.mark.skipif(thaw is portable_thaw, reason="_thaw.c is not built, or knows nothing of this Python")
 
 LONG = random.Random(7).randbytes(THAWED_BYTES)
 
@@ -142,7 +142,7 @@ def test_the_door_gives_what_edit_gives(world: World, client: Client) -> None:
     db = world.engine.databases[0]
     assert edit_string(db, b"missing", 5, 0) is None
     client.run("SET number 5")
-    assert edit_string(db, b"number", 9, 0) == 5 or edit_string(db, b"number", 9, 0) == b"5"
+    assert edit_string(db, b"number", 9, 0) is db.edit(b"number")
     client.run("LPUSH list x")
     assert edit_string(db, b"list", 9, 0) is db.edit(b"list")
     client.run("SET", "k", LONG, "PX", "5")
@@ -163,7 +163,6 @@ def test_any_order_of_edits_copies_and_transactions(steps: list[list[str]]) -> N
     set_long(world, client)
     now = committed = LONG
     held: list[tuple[Any, bytes]] = []
-    copied = b""
     is_open = False
     for words in steps:
         if words[0] == "SET":
@@ -173,8 +172,7 @@ def test_any_order_of_edits_copies_and_transactions(steps: list[list[str]]) -> N
             assert client.run("GET k") == now
         elif words[0] == "COPY":
             client.run("COPY k other REPLACE")
-            copied = now
-            assert client.run("GET other") == copied
+            assert client.run("GET other") == now
         elif words[0] == "HOLD":
             value = value_of(world)
             if isinstance(value, bytes):

@@ -14,14 +14,7 @@ from hypothesis import strategies as st
 
 from respkv.values.thaw import portable_thaw, thaw
 
-try:
-    from respkv.values import _thaw
-
-    takes_memory = bool(_thaw.KNOWS_LAYOUT)
-except ImportError:
-    takes_memory = False
-
-needs_c = pytest.mark.skipif(not takes_memory, reason="_thaw.c is not built, or knows nothing of this Python")
+needs_c = pytest.mark.skipif(thaw is portable_thaw, reason="_thaw.c is not built, or knows nothing of this Python")
 
 KEY = b"k"
 
